@@ -1,0 +1,31 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/api/types.hpp"
+#include "pipelines/io/progress.hpp"
+#include "pipelines/io/task.hpp"
+
+namespace banger::image {
+
+/// Images on this host: <state>/images/<id>/{rootfs.ext4,manifest.json}, a record per name. An image is
+/// acknowledged only when its data, directory and record are synced. The same pull asked for twice at
+/// once runs once. Cancelling the last waiter stops it.
+class ImageService {
+  public:
+    virtual ~ImageService() = default;
+    virtual Task<std::vector<api::ImageInfo>> list() = 0;
+    /// By name, id, or reference; nullopt when there is none.
+    virtual Task<std::optional<api::ImageInfo>> find(std::string ref) = 0;
+    /// As find; throws Error{not_found} with the nearest name.
+    virtual Task<api::ImageInfo> show(std::string ref) = 0;
+    virtual Task<api::ImageInfo> pull(api::ImagePullRequest request, ProgressSink progress) = 0;
+    /// Error{conflict} naming the VMs that use it.
+    virtual Task<void> remove(std::string ref) = 0;
+    /// At start: sweeps half-made images.
+    virtual Task<void> reconcile() = 0;
+};
+
+}  // namespace banger::image

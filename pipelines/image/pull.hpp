@@ -1,0 +1,71 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/describe.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "pipelines/io/digest.hpp"
+#include "pipelines/io/progress.hpp"
+#include "pipelines/io/task.hpp"
+
+namespace banger {
+class BlockingPool;
+class BufferPool;
+class Uring;
+}  // namespace banger
+
+namespace banger::image {
+
+/// What of the image's configuration (image-spec config.md, "config") a VM needs.
+struct ImageConfig {
+    std::vector<std::string> env;         ///< "NAME=value"
+    std::vector<std::string> entrypoint;
+    std::vector<std::string> cmd;
+    std::string working_dir;
+    std::string user;
+    std::string architecture;             ///< "amd64"
+};
+BOOST_DESCRIBE_STRUCT(ImageConfig, (), (env, entrypoint, cmd, working_dir, user, architecture))
+
+/// What a pull works with; all outlive it. `ring` may be null: then pwrite.
+struct PullContext {
+    boost::asio::any_io_executor executor;
+    BlockingPool& pool;
+    BufferPool& buffers;
+    Uring* ring = nullptr;
+};
+
+struct PullRequest {
+    std::string source;       ///< a registry reference, or "oci:PATH[:TAG]"
+    std::string staging_dir;  ///< made by the pull; removed again when it fails or is cancelled
+    std::string cache_dir;    ///< blobs go to <cache_dir>/oci/blobs/sha256/<hex>
+    std::uint64_t size = 0;   ///< bytes of the file system; 0: by content
+    int parallel_layers = 4;
+    std::vector<std::string> plain_http_hosts;
+};
+
+struct PulledImage {
+    std::string reference;        ///< canonical: docker.io/library/debian:bookworm, oci:/path:tag
+    Digest digest;                ///< of the linux/amd64 manifest
+    ImageConfig config;
+    std::uint64_t size = 0;            ///< bytes of the file system
+    std::uint64_t used_bytes = 0;      ///< of it in use
+    std::uint64_t download_bytes = 0;  ///< compressed layers, whether downloaded or cached
+    std::uint32_t layers = 0;
+    std::vector<std::string> warnings;
+};
+
+/// What a source resolves to, without pulling it: for "is this image here already?".
+Task<Digest> resolve(PullContext context, std::string source,
+                     std::vector<std::string> plain_http_hosts);
+
+/// Registry (or layout) to `<staging_dir>/rootfs.ext4` and `<staging_dir>/manifest.json` in one
+/// overlapped pass: layers are downloaded, hashed, inflated, hashed again, cut into entries and written
+/// to their final blocks in parallel; then merged in order, and the metadata written once. All of it is
+/// on disk and synced when this returns; the caller publishes by renaming staging_dir. Stages reported:
+/// "resolve", "layer" (item: short digest), "merge", "write". On failure or cancellation nothing stays.
+Task<PulledImage> pull(PullContext context, PullRequest request, ProgressSink progress);
+
+}  // namespace banger::image

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <boost/describe.hpp>
+#include <cstdint>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+namespace banger::kernel {
+
+/// What stands in <kernels>/<name>/manifest.json beside `vmlinux`, and `initrd.img`, `modules/` where
+/// the kernel has them.
+struct KernelManifest {
+    std::string name;
+    std::string version;               ///< uname -r of the kernel: "6.1.0-56-cloud-amd64"
+    std::string arch;                  ///< "x86_64"
+    std::string distro;                ///< may be empty
+    std::string source;                ///< the directory or .deb it came from
+    std::string vmlinux_sha256;        ///< lower-case hex
+    std::uint64_t vmlinux_bytes = 0;
+    bool has_initrd = false;
+    std::uint32_t modules = 0;         ///< how many module files
+    bool pvh = false;                  ///< has the Xen PVH ELF note (microvm and Firecracker-like direct boot)
+    std::string created_at;            ///< RFC 3339, UTC
+};
+BOOST_DESCRIBE_STRUCT(KernelManifest, (),
+                      (name, version, arch, distro, source, vmlinux_sha256, vmlinux_bytes, has_initrd,
+                       modules, pvh, created_at))
+
+struct KernelImportOptions {
+    std::string name;
+    std::string distro;
+    std::string arch = "x86_64";
+};
+
+/// From a directory with vmlinux (an ELF, or a bzImage named vmlinux or vmlinuz), optional initrd.img,
+/// optional modules/. Writes all of it, synced, to `staging_dir`, which is made and, on failure,
+/// removed. Blocks. Throws Error{invalid_argument} for a file that is no x86-64 Linux kernel.
+KernelManifest import_directory_blocking(const std::string& directory, const std::string& staging_dir,
+                                         const KernelImportOptions& options, std::stop_token stop);
+
+/// From a distribution's linux-image .deb, not installed: the bzImage unpacked to vmlinux, and the modules
+/// that a guest needs (guest_modules() and what they depend on) below modules/<version>/.
+KernelManifest import_deb_blocking(const std::string& deb, const std::string& staging_dir,
+                                   const KernelImportOptions& options, std::stop_token stop);
+
+/// Kernel modules a guest needs where the kernel does not have them built in: virtio transports, blk,
+/// net, console, rng, vsock, overlay, ext4 … by modinfo name, with `-` and `_` alike.
+const std::vector<std::string>& guest_modules();
+
+/// Module files below `modules_dir`, relative to it, in an order in which finit_module(2) succeeds.
+/// Built-in or missing names are passed over.
+std::vector<std::string> load_order(const std::string& modules_dir,
+                                    const std::vector<std::string>& names);
+
+}  // namespace banger::kernel
