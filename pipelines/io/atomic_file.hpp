@@ -7,8 +7,9 @@
 
 namespace banger {
 
-/// A file that becomes visible under its name whole or not at all: written to a temporary name in the
-/// same directory, fsynced, renamed, directory fsynced. Not published when destroyed before publish().
+/// A file that becomes visible under its name whole or not at all: written to a temporary name in
+/// the same directory, fsynced, renamed, directory fsynced. Not published when destroyed before
+/// publish().
 class AtomicFile {
   public:
     /// The temporary name is `path` + ".tmp-" + random, so that a sweep can know it.

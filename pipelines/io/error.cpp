@@ -41,25 +41,36 @@ Errc errc_from_string(std::string_view text) {
 Errc errc_from_errno(int error) {
     switch (error) {
         case ENOENT:
-        case ENOTDIR: return Errc::not_found;
-        case EEXIST: return Errc::already_exists;
+        case ENOTDIR:
+            return Errc::not_found;
+        case EEXIST:
+            return Errc::already_exists;
         case ENOSPC:
-        case EDQUOT: return Errc::no_space;
+        case EDQUOT:
+            return Errc::no_space;
         case EACCES:
-        case EPERM: return Errc::unauthorized;
+        case EPERM:
+            return Errc::unauthorized;
         case EINVAL:
-        case ENAMETOOLONG: return Errc::invalid_argument;
-        case ETIMEDOUT: return Errc::timed_out;
+        case ENAMETOOLONG:
+            return Errc::invalid_argument;
+        case ETIMEDOUT:
+            return Errc::timed_out;
         case ECONNREFUSED:
         case ECONNRESET:
         case EHOSTUNREACH:
         case ENETUNREACH:
-        case EPIPE: return Errc::unavailable;
-        case ECANCELED: return Errc::cancelled;
-        default: return Errc::internal;
+        case EPIPE:
+            return Errc::unavailable;
+        case ECANCELED:
+            return Errc::cancelled;
+        default:
+            return Errc::internal;
     }
 }
 
-std::string errno_text(int error) { return std::generic_category().message(error); }
+std::string errno_text(int error) {
+    return std::generic_category().message(error);
+}
 
 }  // namespace banger

@@ -6,7 +6,8 @@
 
 namespace banger {
 
-/// What every coroutine of banger returns. It runs on the one io_context thread and starts when awaited.
+/// What every coroutine of banger returns. It runs on the one io_context thread and starts when
+/// awaited.
 template <class T = void>
 using Task = boost::asio::awaitable<T>;
 
