@@ -30,9 +30,9 @@ class Lease {
     unsigned index_ = 0;
 };
 
-/// A fixed number of page-aligned 1 MiB buffers. lease_blocking() waits while none is free: this is the
-/// write pipeline's only back-pressure. Thread-safe. Kept below 8 MiB in all, the memory that an
-/// unprivileged user may pin for io_uring (RLIMIT_MEMLOCK, getrlimit(2)).
+/// A fixed number of page-aligned 1 MiB buffers. lease_blocking() waits while none is free: this is
+/// the write pipeline's only back-pressure. Thread-safe. Kept below 8 MiB in all, the memory that
+/// an unprivileged user may pin for io_uring (RLIMIT_MEMLOCK, getrlimit(2)).
 class BufferPool {
   public:
     static constexpr std::size_t kBufferSize = 1024 * 1024;
