@@ -1,0 +1,194 @@
+#include "daemon/config.hpp"
+
+#include <toml++/toml.h>
+
+#include <boost/mp11/algorithm.hpp>
+#include <charconv>
+#include <filesystem>
+#include <limits>
+#include <sstream>
+
+#include "pipelines/io/atomic_file.hpp"
+#include "pipelines/io/error.hpp"
+
+namespace banger {
+namespace {
+
+using Members = boost::describe::describe_members<Config, boost::describe::mod_public>;
+
+[[noreturn]] void fail_at(const std::string& path, const toml::source_region& where,
+                          const std::string& message) {
+    fail(Errc::invalid_argument, "{}:{}: {}", path, where.begin.line, message);
+}
+
+bool read_value(const toml::node& node, std::string& out) {
+    const auto text = node.value_exact<std::string>();
+    if (text) out = *text;
+    return text.has_value();
+}
+
+template <class Integer>
+    requires std::is_integral_v<Integer>
+bool read_value(const toml::node& node, Integer& out) {
+    const auto number = node.value_exact<std::int64_t>();
+    if (!number || *number < 0) return false;
+    if (static_cast<std::uint64_t>(*number) > std::numeric_limits<Integer>::max()) return false;
+    out = static_cast<Integer>(*number);
+    return true;
+}
+
+/// TOML has no sizes, so they may be written as text. Settings of 64 bits are sizes.
+bool read_value(const toml::node& node, std::uint64_t& out) {
+    if (const auto text = node.value_exact<std::string>()) {
+        out = parse_size(*text);
+        return true;
+    }
+    return read_value<std::uint64_t>(node, out);
+}
+
+bool read_value(const toml::node& node, std::vector<std::string>& out) {
+    const auto* array = node.as_array();
+    if (!array) return false;
+    out.clear();
+    for (const auto& item : *array) {
+        if (!read_value(item, out.emplace_back())) return false;
+    }
+    return true;
+}
+
+/// What the grammar of TOML cannot say about a key.
+std::string describe_bad_choice(const Config& config) {
+    if (config.accelerator != "auto" && config.accelerator != "kvm" &&
+        config.accelerator != "tcg") {
+        return "accelerator is auto, kvm or tcg, not '" + config.accelerator + "'";
+    }
+    return "";
+}
+
+bool read_member(Config& config, std::string_view key, const toml::node& node, bool& known) {
+    bool fits = false;
+    boost::mp11::mp_for_each<Members>([&](auto member) {
+        if (key != member.name) return;
+        known = true;
+        fits = read_value(node, config.*member.pointer);
+    });
+    return fits;
+}
+
+void read_key(Config& config, std::string_view key, const toml::node& node,
+              const std::string& path) {
+    bool known = false;
+    bool fits = false;
+    try {
+        fits = read_member(config, key, node, known);
+    } catch (const Error& error) {
+        fail_at(path, node.source(), error.what());
+    }
+    if (!known) fail_at(path, node.source(), fmt::format("unknown key '{}'", key));
+    if (!fits) fail_at(path, node.source(), fmt::format("wrong type or range for '{}'", key));
+}
+
+toml::table parse_toml(const std::string& text, const std::string& path) {
+    try {
+        return toml::parse(text, path);
+    } catch (const toml::parse_error& error) {
+        fail_at(path, error.source(), std::string(error.description()));
+    }
+}
+
+Config read_config(const std::string& text, const std::string& path) {
+    Config config;
+    for (const auto& [key, node] : parse_toml(text, path)) {
+        read_key(config, key.str(), node, path);
+        const auto bad = describe_bad_choice(config);
+        if (!bad.empty()) fail_at(path, node.source(), bad);
+    }
+    return config;
+}
+
+std::string read_if_present(const std::string& path) {
+    return std::filesystem::exists(path) ? read_file(path) : "";
+}
+
+std::string quote(const std::string& text) {
+    std::ostringstream out;
+    out << toml::value<std::string>(text);
+    return out.str();
+}
+
+std::string to_toml(const std::string& text, const std::string&) {
+    return quote(text);
+}
+
+std::string to_toml(const std::string& text, const std::vector<std::string>&) {
+    std::string out;
+    std::istringstream items(text);
+    for (std::string item; std::getline(items, item, ',');) {
+        out += (out.empty() ? "" : ", ") + quote(item);
+    }
+    return "[" + out + "]";
+}
+
+/// Only what is a number throughout stays bare: "8GiB" becomes text, and the check before writing
+/// tells where that is allowed.
+template <class Integer>
+    requires std::is_integral_v<Integer>
+std::string to_toml(const std::string& text, Integer) {
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc{} || end != text.data() + text.size()) return quote(text);
+    return std::to_string(number);
+}
+
+std::string format_value(const std::string& key, const std::string& value) {
+    std::string out;
+    std::string known;
+    boost::mp11::mp_for_each<Members>([&](auto member) {
+        known += std::string(known.empty() ? "" : ", ") + member.name;
+        if (key == member.name) out = to_toml(value, Config{}.*member.pointer);
+    });
+    if (out.empty()) fail(Errc::invalid_argument, "no setting '{}'; there are {}", key, known);
+    return out;
+}
+
+std::size_t offset_of(const std::string& text, toml::source_position position) {
+    std::size_t offset = 0;
+    for (toml::source_index line = 1; line < position.line; ++line) {
+        offset = text.find('\n', offset) + 1;
+    }
+    // Columns count code points, offsets bytes.
+    for (toml::source_index column = 1; column < position.column && offset < text.size();
+         ++column) {
+        do {
+            ++offset;
+        } while (offset < text.size() && (static_cast<unsigned char>(text[offset]) & 0xc0) == 0x80);
+    }
+    return offset;
+}
+
+std::string with_value(std::string text, const std::string& path, const std::string& key,
+                       const std::string& value) {
+    const auto table = parse_toml(text, path);
+    if (const auto* node = table.get(key)) {
+        const auto begin = offset_of(text, node->source().begin);
+        const auto end = offset_of(text, node->source().end);
+        return text.replace(begin, end - begin, value);
+    }
+    if (!text.empty() && text.back() != '\n') text += '\n';
+    return text + key + " = " + value + "\n";
+}
+
+}  // namespace
+
+Config load_config(const std::string& path) {
+    return read_config(read_if_present(path), path);
+}
+
+void set_config_value(const std::string& path, const std::string& key, const std::string& value) {
+    const auto text = with_value(read_if_present(path), path, key, format_value(key, value));
+    read_config(text, path);
+    std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+    write_file_atomically(path, text, 0600);
+}
+
+}  // namespace banger

@@ -1,0 +1,103 @@
+#include "daemon/config.hpp"
+
+#include "pipelines/io/atomic_file.hpp"
+#include "pipelines/io/error.hpp"
+#include "test/support/catch.hpp"
+#include "test/support/temp_dir.hpp"
+
+namespace banger {
+namespace {
+
+using Catch::Matchers::Contains;
+
+std::string write_config(const test::TempDir& dir, const std::string& text) {
+    auto path = dir / "config.toml";
+    write_file_atomically(path, text);
+    return path;
+}
+
+TEST_CASE("a configuration that is not there gives the defaults") {
+    const auto config = load_config("/nonexistent/config.toml");
+    CHECK(config.log_level == "info");
+    CHECK(config.disk_size == 8ull << 30);
+}
+
+TEST_CASE("every key of the configuration is read") {
+    test::TempDir dir;
+    const auto config = load_config(write_config(dir, R"(
+log_level = "debug"
+default_image = "oci:/images/a:b"
+plain_http_registries = ["a:5000", "b"]
+vcpu = 3
+memory_mib = 700
+disk_size = "2GiB"
+accelerator = "tcg"
+)"));
+    CHECK(config.log_level == "debug");
+    CHECK(config.default_image == "oci:/images/a:b");
+    CHECK(config.plain_http_registries == std::vector<std::string>{"a:5000", "b"});
+    CHECK(config.vcpu == 3);
+    CHECK(config.memory_mib == 700);
+    CHECK(config.disk_size == 2ull << 30);
+    CHECK(config.accelerator == "tcg");
+}
+
+TEST_CASE("a bad configuration names the file, the line and the key") {
+    test::TempDir dir;
+    const auto [text, message] = GENERATE(table<std::string, std::string>({
+        {"log_level = \"info\"\nlog_levle = \"x\"\n", "config.toml:2: unknown key 'log_levle'"},
+        {"vcpu = \"two\"\n", "config.toml:1: wrong type or range for 'vcpu'"},
+        {"vcpu = -1\n", "config.toml:1: wrong type or range for 'vcpu'"},
+        {"vcpu = 5000000000\n", "config.toml:1: wrong type or range for 'vcpu'"},
+        {"\n\nlog_level = \n", "config.toml:3: "},
+        {"accelerator = \"fast\"\n", "accelerator is auto, kvm or tcg, not 'fast'"},
+        {"disk_size = \"big\"\n", "config.toml:1: 'big' is not a size"},
+        {"[section]\na = 1\n", "unknown key 'section'"},
+    }));
+    CHECK_THROWS_WITH(load_config(write_config(dir, text)), Contains(message));
+}
+
+TEST_CASE("setting a key makes the file and its directories") {
+    test::TempDir dir;
+    const auto path = dir / "a/b/config.toml";
+    set_config_value(path, "default_kernel", "debian-cloud");
+    CHECK(load_config(path).default_kernel == "debian-cloud");
+}
+
+TEST_CASE("setting a key leaves other keys and comments as they are") {
+    test::TempDir dir;
+    const auto path = write_config(dir,
+                                   "# für uns\nlog_level = \"debug\" # loud\nvcpu = 2\n"
+                                   "plain_http_registries = [\"é\", \"b\"] # two");
+    set_config_value(path, "log_level", "warn");
+    set_config_value(path, "vcpu", "4");
+    set_config_value(path, "plain_http_registries", "x:1,y:2");
+    set_config_value(path, "default_image", "box");
+    const auto text = read_file(path);
+    CHECK_THAT(text, Contains("# für uns\n") && Contains(" # loud\n") && Contains(" # two\n"));
+    const auto config = load_config(path);
+    CHECK(config.log_level == "warn");
+    CHECK(config.vcpu == 4);
+    CHECK(config.plain_http_registries == std::vector<std::string>{"x:1", "y:2"});
+    CHECK(config.default_image == "box");
+}
+
+TEST_CASE("a value with quotes survives") {
+    test::TempDir dir;
+    const auto path = dir / "config.toml";
+    const std::string odd = "a \"b\" 'c' \\ d";
+    set_config_value(path, "default_image", odd);
+    CHECK(load_config(path).default_image == odd);
+}
+
+TEST_CASE("a bad setting is refused and the file stays as it was") {
+    test::TempDir dir;
+    const auto path = write_config(dir, "vcpu = 2\n");
+    CHECK_THROWS_WITH(set_config_value(path, "colour", "red"), Contains("no setting 'colour'"));
+    CHECK_THROWS_WITH(set_config_value(path, "vcpu", "many"), Contains("'vcpu'"));
+    CHECK_THROWS_AS(set_config_value(path, "accelerator", "fast"), Error);
+    CHECK(read_file(path) == "vcpu = 2\n");
+}
+
+}  // namespace
+}  // namespace banger
