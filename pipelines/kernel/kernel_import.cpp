@@ -1,0 +1,124 @@
+#include "pipelines/kernel/kernel_import.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "pipelines/io/atomic_file.hpp"
+#include "pipelines/io/error.hpp"
+#include "pipelines/io/unique_fd.hpp"
+#include "pipelines/kernel/boot_image.hpp"
+#include "pipelines/kernel/import_steps.hpp"
+#include "pipelines/kernel/kernel_staging.hpp"
+#include "pipelines/kernel/module_file.hpp"
+#include "pipelines/kernel/unpack.hpp"
+
+namespace banger::kernel {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kLargestBzimage = std::size_t{512} << 20;
+constexpr std::size_t kHead = 8192;
+
+/// A file of ours in memory, for reading. Ours: a file that shrinks while mapped kills its reader.
+class MappedFile {
+  public:
+    explicit MappedFile(const std::string& path) {
+        const auto fd = open_file(path, O_RDONLY);
+        struct stat status{};
+        if (::fstat(fd.get(), &status) != 0) fail_errno(errno, "cannot read {}", path);
+        size_ = static_cast<std::size_t>(status.st_size);
+        if (size_ == 0) return;
+        data_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+        if (data_ == MAP_FAILED) fail_errno(errno, "cannot map {}", path);
+    }
+    ~MappedFile() {
+        if (size_ > 0) ::munmap(data_, size_);
+    }
+    MappedFile(const MappedFile&) = delete;
+    MappedFile& operator=(const MappedFile&) = delete;
+
+    std::string_view bytes() const { return {static_cast<const char*>(data_), size_}; }
+
+  private:
+    void* data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+std::string read_head(const std::string& path) {
+    const auto fd = open_file(path, O_RDONLY | O_NONBLOCK);
+    struct stat status{};
+    if (::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
+        fail(Errc::invalid_argument, "{} is not a Linux kernel for x86_64: it is no regular file",
+             path);
+    }
+    std::string head(kHead, '\0');
+    const auto count = ::pread(fd.get(), head.data(), head.size(), 0);
+    if (count < 0) fail_errno(errno, "cannot read {}", path);
+    head.resize(static_cast<std::size_t>(count));
+    return head;
+}
+
+KernelFacts stage_kernel(KernelStaging& staging, const std::string& path,
+                         const std::stop_token& stop) {
+    const auto head = read_head(path);
+    if (is_bzimage(head)) return stage_bzimage(staging, read_file(path, kLargestBzimage), path);
+    // Most wrong files are known by their head; inspect_vmlinux says which it is.
+    if (!head.starts_with("\x7f"
+                          "ELF")) {
+        return inspect_vmlinux(head, path);
+    }
+    staging.copy("vmlinux", path, stop);
+    return inspect_vmlinux(MappedFile(staging.path_of("vmlinux")).bytes(), path);
+}
+
+/// All modules of a directory, whoever needs them: what stands there was put there on purpose.
+void stage_modules(KernelStaging& staging, const std::string& directory, const std::string& release,
+                   const std::stop_token& stop) {
+    std::error_code missing;
+    for (fs::recursive_directory_iterator it(directory, missing), end; it != end; ++it) {
+        if (stop.stop_requested()) fail(Errc::cancelled, "importing {} was cancelled", directory);
+        // `build` and `source` are links out of the tree.
+        if (!fs::is_regular_file(it->symlink_status())) continue;
+        const auto path = it->path().string();
+        const auto relative = "modules/" + it->path().lexically_relative(directory).string();
+        if (it->path().filename() == "modules.builtin") {
+            staging.write(relative, read_file(path));
+        } else if (!module_name(path).empty()) {
+            const auto module = unpack(read_file(path, kLargestModule), path, kLargestModule);
+            check_release(parse_module(module, path), path, release);
+            staging.write(unpacked_path(relative), module);
+        }
+    }
+}
+
+}  // namespace
+
+KernelManifest import_directory_blocking(const std::string& directory,
+                                         const std::string& staging_dir,
+                                         const KernelImportOptions& options, std::stop_token stop) {
+    check_arch(options);
+    if (!fs::is_directory(directory)) {
+        fail(Errc::invalid_argument, "{} is not a directory; a package is imported by --from-deb",
+             directory);
+    }
+    std::string kernel = directory + "/vmlinux";
+    if (!fs::exists(kernel)) kernel = directory + "/vmlinuz";
+    if (!fs::exists(kernel)) {
+        fail(Errc::not_found, "no vmlinux or vmlinuz in {}", directory);
+    }
+    KernelStaging staging(staging_dir);
+    const auto facts = stage_kernel(staging, kernel, stop);
+    if (const auto initrd = directory + "/initrd.img"; fs::exists(initrd)) {
+        staging.copy("initrd.img", initrd, stop);
+    }
+    stage_modules(staging, directory + "/modules", facts.version, stop);
+    return finish_import(staging, options, facts, directory);
+}
+
+}  // namespace banger::kernel
