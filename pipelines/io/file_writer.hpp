@@ -11,9 +11,9 @@ namespace banger {
 class BlockingPool;
 class Uring;
 
-/// Writes leased buffers to given places of one file. write() may be called from any worker thread; it
-/// returns at once and the buffer goes back to its pool when its bytes are written. The first error is
-/// kept: later writes are dropped and flush() throws it.
+/// Writes leased buffers to given places of one file. write() may be called from any worker thread;
+/// it returns at once and the buffer goes back to its pool when its bytes are written. The first
+/// error is kept: later writes are dropped and flush() throws it.
 class FileWriter {
   public:
     virtual ~FileWriter() = default;
@@ -26,8 +26,9 @@ class FileWriter {
     virtual const char* name() const noexcept = 0;
 };
 
-/// A writer for `fd`, which must outlive it. Uses `ring` (WRITE_FIXED) when it is not null, otherwise
-/// pwrite(2) in the calling thread. The file should be open with O_DIRECT where its file system allows.
+/// A writer for `fd`, which must outlive it. Uses `ring` (WRITE_FIXED) when it is not null,
+/// otherwise pwrite(2) in the calling thread. The file should be open with O_DIRECT where its file
+/// system allows.
 std::unique_ptr<FileWriter> make_file_writer(int fd, Uring* ring);
 
 }  // namespace banger

@@ -2,6 +2,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <functional>
 
 #include "pipelines/io/task.hpp"
 
@@ -26,5 +27,11 @@ class Notifier {
   private:
     boost::asio::steady_timer timer_;
 };
+
+/// Waits until ready() is true even when the caller is cancelled meanwhile, and tells whether it
+/// was. For ends that have to be awaited: the kernel still reads a buffer, a child still runs.
+/// `on_cancel`, where given, is called once, as soon as the cancellation is there.
+Task<bool> wait_through_cancel(Notifier& changed, std::function<bool()> ready,
+                               std::function<void()> on_cancel = {});
 
 }  // namespace banger

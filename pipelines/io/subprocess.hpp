@@ -12,13 +12,13 @@
 namespace banger {
 
 struct SubprocessOptions {
-    std::vector<std::string> argv;           ///< argv[0] is a path, or a name looked up in PATH
-    std::vector<std::string> extra_env;      ///< "NAME=value", added to ours
-    std::string cwd;                         ///< empty: ours
-    int stdin_fd = -1;                       ///< -1: /dev/null
-    int stdout_fd = -1;                      ///< -1: /dev/null
-    int stderr_fd = -1;                      ///< -1: /dev/null
-    bool new_session = false;                ///< setsid: outlives us and our terminal
+    std::vector<std::string> argv;       ///< argv[0] is a path, or a name looked up in PATH
+    std::vector<std::string> extra_env;  ///< "NAME=value", added to ours
+    std::string cwd;                     ///< empty: ours
+    int stdin_fd = -1;                   ///< -1: /dev/null
+    int stdout_fd = -1;                  ///< -1: /dev/null
+    int stderr_fd = -1;                  ///< -1: /dev/null
+    bool new_session = false;            ///< setsid: outlives us and our terminal
 };
 
 /// How a process ended.
@@ -29,11 +29,12 @@ struct ExitStatus {
     std::string describe() const;  ///< "exit status 1", "killed by signal 9 (Killed)"
 };
 
-/// A child process, held by a pidfd (pidfd_open(2)): never confused with a later process of the same
-/// pid. No descriptor but 0, 1, 2 is inherited. Destroying it neither kills nor waits.
+/// A child process, held by a pidfd (pidfd_open(2)): never confused with a later process of the
+/// same pid. No descriptor but 0, 1, 2 is inherited. Destroying it neither kills nor waits.
 class Subprocess {
   public:
-    static Subprocess spawn(boost::asio::any_io_executor executor, const SubprocessOptions& options);
+    static Subprocess spawn(boost::asio::any_io_executor executor,
+                            const SubprocessOptions& options);
     Subprocess(Subprocess&&) noexcept;
     Subprocess& operator=(Subprocess&&) noexcept;
     ~Subprocess();

@@ -4,9 +4,9 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <exception>
 #include <list>
+#include <utility>
 
 #include "pipelines/io/notifier.hpp"
 #include "pipelines/io/wait.hpp"
@@ -71,20 +71,11 @@ void TaskGroup::cancel() {
 }
 
 Task<void> TaskGroup::join() {
-    const bool throws = co_await asio::this_coro::throw_if_cancelled();
-    co_await asio::this_coro::throw_if_cancelled(false);
-    bool told = false;
-    while (!state_->children.empty()) {
-        co_await state_->changed.wait();
-        auto cancellation = co_await asio::this_coro::cancellation_state;
-        if (!told && cancellation.cancelled() != asio::cancellation_type::none) {
-            told = true;
-            state_->cancel();
-        }
-    }
-    co_await asio::this_coro::throw_if_cancelled(throws);
-    if (state_->error) std::rethrow_exception(std::exchange(state_->error, nullptr));
-    if (told) throw_cancelled();
+    auto* state = state_.get();
+    const bool cancelled = co_await wait_through_cancel(
+        state->changed, [state] { return state->children.empty(); }, [state] { state->cancel(); });
+    if (state->error) std::rethrow_exception(std::exchange(state->error, nullptr));
+    if (cancelled) throw_cancelled();
 }
 
 }  // namespace banger
