@@ -10,9 +10,9 @@
 
 namespace banger::image {
 
-/// Images on this host: <state>/images/<id>/{rootfs.ext4,manifest.json}, a record per name. An image is
-/// acknowledged only when its data, directory and record are synced. The same pull asked for twice at
-/// once runs once. Cancelling the last waiter stops it.
+/// Images on this host: <state>/images/<id>/{rootfs.ext4,manifest.json}, a record per name. An
+/// image is acknowledged only when its data, directory and record are synced. The same pull asked
+/// for twice at once runs once. Cancelling the last waiter stops it.
 class ImageService {
   public:
     virtual ~ImageService() = default;

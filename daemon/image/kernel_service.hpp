@@ -17,7 +17,8 @@ class KernelService {
     virtual Task<std::vector<api::KernelInfo>> list() = 0;
     /// Throws Error{not_found} with the nearest name.
     virtual Task<api::KernelInfo> show(std::string name) = 0;
-    virtual Task<api::KernelInfo> import(api::KernelImportRequest request, ProgressSink progress) = 0;
+    virtual Task<api::KernelInfo> import(api::KernelImportRequest request,
+                                         ProgressSink progress) = 0;
     /// Error{conflict} naming the VMs that use it.
     virtual Task<void> remove(std::string name) = 0;
     virtual Task<void> reconcile() = 0;

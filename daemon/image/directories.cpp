@@ -1,0 +1,78 @@
+#include "daemon/image/directories.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <system_error>
+#include <vector>
+
+#include "pipelines/io/atomic_file.hpp"
+#include "pipelines/io/blocking_pool.hpp"
+#include "pipelines/io/error.hpp"
+
+namespace banger {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kDeleted = ".deleted";
+constexpr const char* kStaging = ".staging";
+
+void rename_synced(const std::string& from, const std::string& to) {
+    if (::rename(from.c_str(), to.c_str()) != 0)
+        fail_errno(errno, "cannot rename {} to {}", from, to);
+    sync_path(fs::path(to).parent_path());
+}
+
+void remove_tree(const fs::path& path) {
+    std::error_code error;
+    fs::remove_all(path, error);
+    if (error) fail_errno(error.value(), "cannot remove {}", path.string());
+}
+
+}  // namespace
+
+void make_directories_blocking(const std::string& path) {
+    std::error_code error;
+    fs::create_directories(path, error);
+    if (error) fail_errno(error.value(), "cannot make the directory {}", path);
+    fs::permissions(path, fs::perms::owner_all, error);
+}
+
+void remove_directory_blocking(const std::string& path) {
+    const std::string away = path + kDeleted;
+    remove_tree(away);
+    if (::rename(path.c_str(), away.c_str()) != 0) {
+        if (errno == ENOENT) return;
+        fail_errno(errno, "cannot rename {}", path);
+    }
+    sync_path(fs::path(path).parent_path());
+    remove_tree(away);
+}
+
+Task<void> publish(BlockingPool& pool, std::string staging, std::string final_path) {
+    co_await run_blocking(pool, [&](std::stop_token) {
+        remove_directory_blocking(final_path);
+        rename_synced(staging, final_path);
+    });
+}
+
+StagingDirectory::~StagingDirectory() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+}
+
+void sweep_directory_blocking(const std::string& parent,
+                              const std::function<bool(const std::string&)>& wanted) {
+    std::vector<fs::path> doomed;
+    for (const auto& entry : fs::directory_iterator(parent)) {
+        const std::string name = entry.path().filename();
+        if (name.ends_with(kDeleted) || name.ends_with(kStaging) || !wanted(name)) {
+            doomed.push_back(entry.path());
+        }
+    }
+    for (const auto& path : doomed)
+        remove_tree(path);
+}
+
+}  // namespace banger

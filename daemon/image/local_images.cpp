@@ -1,0 +1,253 @@
+#include "daemon/image/local_images.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/this_coro.hpp>
+#include <filesystem>
+#include <set>
+
+#include "daemon/image/directories.hpp"
+#include "daemon/image/names.hpp"
+#include "daemon/image/shared_work.hpp"
+#include "daemon/store/store.hpp"
+#include "pipelines/image/registry/reference.hpp"
+#include "pipelines/io/blocking_pool.hpp"
+#include "pipelines/io/error.hpp"
+#include "pipelines/io/json.hpp"
+#include "pipelines/io/shield.hpp"
+#include "pipelines/io/time.hpp"
+
+namespace banger::image {
+namespace {
+
+using store::Table;
+
+// One directory per content: the same digest and size are the same bytes.
+std::string image_id(const Digest& digest, std::uint64_t size) {
+    const std::string hex = digest.hex.substr(0, 16);
+    return size == 0 ? hex : fmt::format("{}-{}", hex, size);
+}
+
+// What a source is called in full; a text that is none stands for itself.
+std::string canonical_source(const std::string& text) {
+    try {
+        return to_string(parse_source(text));
+    } catch (const Error&) {
+        return text;
+    }
+}
+
+store::Record to_record(const api::ImageInfo& info) {
+    return {.key = info.name, .name = info.name, .document = to_json(info)};
+}
+
+api::ImageInfo from_record(const store::Record& record) {
+    return from_json<api::ImageInfo>(record.document, record.name);
+}
+
+api::ImageInfo describe(const PulledImage& pulled, const std::string& id, const Paths& paths) {
+    api::ImageInfo info;
+    info.id = id;
+    info.reference = pulled.reference;
+    info.digest = pulled.digest.to_string();
+    info.arch = pulled.config.architecture;
+    info.rootfs_path = paths.images() + "/" + id + "/rootfs.ext4";
+    info.size = pulled.size;
+    info.used_bytes = pulled.used_bytes;
+    info.download_bytes = pulled.download_bytes;
+    info.layers = pulled.layers;
+    info.env = pulled.config.env;
+    info.entrypoint = pulled.config.entrypoint;
+    info.cmd = pulled.config.cmd;
+    info.working_dir = pulled.config.working_dir;
+    info.user = pulled.config.user;
+    info.created_at = now_rfc3339();
+    info.warnings = pulled.warnings;
+    return info;
+}
+
+class LocalImages final : public ImageService {
+  public:
+    explicit LocalImages(ImageServiceParts parts)
+        : parts_(std::move(parts)), pulls_(parts_.pull.executor) {}
+
+    Task<std::vector<api::ImageInfo>> list() override {
+        std::vector<api::ImageInfo> images;
+        for (const auto& record : co_await parts_.store.list(Table::images)) {
+            images.push_back(from_record(record));
+        }
+        co_return images;
+    }
+
+    Task<std::optional<api::ImageInfo>> find(std::string ref) override {
+        const auto images = co_await list();
+        auto matches = [&](auto&& property) { return std::ranges::find_if(images, property); };
+        auto found = matches([&](const auto& image) { return image.name == ref; });
+        if (found == images.end()) {
+            found =
+                matches([&](const auto& image) { return image.id == ref || image.digest == ref; });
+        }
+        if (found == images.end()) {
+            const auto canonical = canonical_source(ref);
+            found = matches([&](const auto& image) { return image.reference == canonical; });
+        }
+        if (found == images.end()) co_return std::nullopt;
+        co_return *found;
+    }
+
+    Task<api::ImageInfo> show(std::string ref) override {
+        if (auto image = co_await find(ref)) co_return *image;
+        fail_unknown("image", ref, co_await names());
+    }
+
+    Task<api::ImageInfo> pull(api::ImagePullRequest request, ProgressSink progress) override {
+        const std::string name =
+            request.name ? *request.name : friendly_name(parse_source(request.reference));
+        check_name("image", name);
+        const std::uint64_t size = request.size.value_or(0);
+        if (progress) progress({.stage = "resolve", .message = "resolving " + request.reference});
+        const Digest digest =
+            co_await resolve(parts_.pull, request.reference, parts_.plain_http_registries);
+        const std::string id = image_id(digest, size);
+
+        api::ImageInfo info;
+        if (auto here = co_await find_content(id)) {
+            info = *here;
+        } else {
+            auto work = [this, request, id, size](ProgressSink sink) {
+                return fetch(request.reference, id, size, std::move(sink));
+            };
+            info = co_await pulls_.join(id, work, std::move(progress));
+        }
+        info.name = name;
+        info.reference = to_string(parse_source(request.reference));
+        // What was pulled is recorded, even for one who has just gone.
+        const bool throws = co_await boost::asio::this_coro::throw_if_cancelled();
+        co_await boost::asio::this_coro::throw_if_cancelled(false);
+        co_await shielded(record(info));
+        co_await boost::asio::this_coro::throw_if_cancelled(throws);
+        co_return info;
+    }
+
+    Task<void> remove(std::string ref) override {
+        const auto image = co_await show(ref);
+        if (!co_await shared_by_others(image)) {
+            const auto users = co_await parts_.users(image.id);
+            if (!users.empty()) {
+                fail(Errc::conflict, "image '{}' is used by {}; delete {} first", image.name,
+                     fmt::join(users, ", "), users.size() == 1 ? "that VM" : "those VMs");
+            }
+        }
+        co_await shielded(forget(image));
+    }
+
+    Task<void> reconcile() override {
+        std::set<std::string> ids;
+        for (const auto& image : co_await list()) {
+            ids.insert(image.id);
+            if (!std::filesystem::exists(image.rootfs_path)) {
+                spdlog::warn("image {}: {} is missing; pull it again", image.name,
+                             image.rootfs_path);
+            }
+        }
+        // A running VM may still hold an image whose name has moved on.
+        const std::string directory = parts_.paths.images();
+        std::set<std::string> used;
+        for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+            const std::string id = entry.path().filename();
+            if (!(co_await parts_.users(id)).empty()) used.insert(id);
+        }
+        co_await run_blocking(parts_.pull.pool, [&](std::stop_token) {
+            sweep_directory_blocking(directory, [&](const std::string& name) {
+                return ids.contains(name) || used.contains(name);
+            });
+        });
+    }
+
+  private:
+    Task<std::vector<std::string>> names() {
+        std::vector<std::string> result;
+        for (const auto& record : co_await parts_.store.list(Table::images)) {
+            result.push_back(record.name);
+        }
+        co_return result;
+    }
+
+    Task<std::optional<api::ImageInfo>> find_content(std::string id) {
+        for (const auto& image : co_await list()) {
+            if (image.id == id && std::filesystem::exists(image.rootfs_path)) co_return image;
+        }
+        co_return std::nullopt;
+    }
+
+    Task<api::ImageInfo> fetch(std::string reference, std::string id, std::uint64_t size,
+                               ProgressSink progress) {
+        const std::string final_path = parts_.paths.images() + "/" + id;
+        PullRequest request;
+        request.source = reference;
+        request.staging_dir = final_path + ".staging";
+        request.cache_dir = parts_.paths.cache;
+        request.size = size;
+        request.plain_http_hosts = parts_.plain_http_registries;
+        const StagingDirectory staging(request.staging_dir);
+        const auto pulled = co_await image::pull(parts_.pull, request, std::move(progress));
+        if (image_id(pulled.digest, size) != id) {
+            fail(Errc::conflict, "{} changed while it was being pulled; try again", reference);
+        }
+        co_await shielded(publish(parts_.pull.pool, staging.path(), final_path));
+        co_return describe(pulled, id, parts_.paths);
+    }
+
+    // Puts the name on the content; what the name stood for before goes when nobody else uses it.
+    Task<void> record(api::ImageInfo info) {
+        const auto before = co_await parts_.store.find_by_name(Table::images, info.name);
+        if (!before) {
+            co_await parts_.store.insert(Table::images, to_record(info));
+            co_return;
+        }
+        const auto old = from_record(*before);
+        co_await parts_.store.update(Table::images, to_record(info));
+        if (old.id != info.id) co_await drop_content(old.id);
+    }
+
+    Task<void> forget(api::ImageInfo image) {
+        co_await parts_.store.erase(Table::images, image.name);
+        co_await drop_content(image.id);
+    }
+
+    Task<bool> shared_by_others(api::ImageInfo image) {
+        for (const auto& other : co_await list()) {
+            if (other.id == image.id && other.name != image.name) co_return true;
+        }
+        co_return false;
+    }
+
+    Task<void> drop_content(std::string id) {
+        for (const auto& image : co_await list()) {
+            if (image.id == id) co_return;
+        }
+        if (!(co_await parts_.users(id)).empty()) co_return;
+        co_await discard(parts_.paths.images() + "/" + id);
+    }
+
+    Task<void> discard(std::string directory) {
+        co_await run_blocking(parts_.pull.pool,
+                              [&](std::stop_token) { remove_directory_blocking(directory); });
+    }
+
+    ImageServiceParts parts_;
+    SharedWork<api::ImageInfo> pulls_;
+};
+
+}  // namespace
+
+std::unique_ptr<ImageService> make_image_service(ImageServiceParts parts) {
+    make_directories_blocking(parts.paths.images());
+    make_directories_blocking(parts.paths.cache);
+    return std::make_unique<LocalImages>(std::move(parts));
+}
+
+}  // namespace banger::image
