@@ -1,0 +1,105 @@
+#include "guest/vsock-agent/api.hpp"
+
+#include <unistd.h>
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <memory>
+
+#include "guest/vsock-agent/json_reader.hpp"
+#include "guest/vsock-agent/process.hpp"
+#include "guest/vsock-agent/shutdown.hpp"
+
+namespace banger::guest {
+namespace {
+
+// Long enough for the answer to leave by the transport before the processes are ended.
+constexpr std::chrono::milliseconds kAnswerFirst{20};
+
+void set_clock(std::string_view body, const Respond& respond) {
+    std::int64_t nanoseconds = 0;
+    JsonReader in;
+    if (in.parse(body)) in.integer("realtime_ns", nanoseconds);
+    if (!in.ok()) return respond(400, error_body("invalid_argument", in.error()));
+    if (nanoseconds <= 0) {
+        return respond(400, error_body("invalid_argument", "'realtime_ns' is missing"));
+    }
+    timespec time{};
+    time.tv_sec = nanoseconds / 1'000'000'000;
+    time.tv_nsec = nanoseconds % 1'000'000'000;
+    if (::clock_settime(CLOCK_REALTIME, &time) == 0) return respond(204, "");
+    respond(500, error_body("internal",
+                            "cannot set the guest's clock: " + std::string(std::strerror(errno))));
+}
+
+}  // namespace
+
+std::string error_body(std::string_view code, std::string_view message) {
+    const boost::json::object error{
+        {"code", boost::json::string_view(code.data(), code.size())},
+        {"message", boost::json::string_view(message.data(), message.size())}};
+    return boost::json::serialize(boost::json::object{{"error", error}});
+}
+
+void Api::handle(std::string_view method, std::string_view path, std::string_view body,
+                 Respond respond) {
+    const bool get = method == "GET";
+    const bool post = method == "POST";
+    if (get && path == "/v1/health") return health(respond);
+    if (post && path == "/v1/clock") return set_clock(body, respond);
+    if (post && path == "/v1/shutdown") return shut_down(body, respond);
+    if (post && path == "/v1/sync") {
+        return sync([respond](bool done) {
+            if (done) return respond(204, "");
+            respond(500, error_body("internal", "cannot start a process that syncs"));
+        });
+    }
+    respond(404, error_body("not_found",
+                            "the agent has no " + std::string(method) + " " + std::string(path)));
+}
+
+void Api::health(const Respond& respond) {
+    const auto answer = [this, respond](const std::string& system) {
+        const boost::json::object health{{"boot_id", info_.boot_id},
+                                         {"uptime_ms", boottime_ms()},
+                                         {"init", info_.image_init ? "image" : "banger"},
+                                         {"system", system}};
+        respond(200, boost::json::serialize(health));
+    };
+    if (!info_.systemd) return answer("none");
+    system_.ask(answer);
+}
+
+// In a process of its own: a slow disk must not stop the other streams.
+void Api::sync(std::function<void(bool)> done) {
+    pid_t pid = 0;
+    auto pidfd = std::make_shared<Fd>();
+    const int failed = start_function(
+        [] {
+            ::sync();
+            return 0;
+        },
+        pid, *pidfd);
+    if (failed != 0) return done(false);
+    loop_.watch(pidfd->get(), EPOLLIN, [this, pidfd, done = std::move(done)](std::uint32_t) {
+        loop_.forget(pidfd->get());
+        reap(*pidfd);
+        done(true);
+    });
+}
+
+void Api::shut_down(std::string_view body, const Respond& respond) {
+    bool reboot = false;
+    JsonReader in;
+    if (!body.empty() && in.parse(body)) in.boolean("reboot", reboot);
+    if (!in.ok()) return respond(400, error_body("invalid_argument", in.error()));
+    sync([this, reboot, respond](bool) {
+        respond(204, "");
+        loop_.after(kAnswerFirst, [this, reboot] { begin_shutdown(loop_, info_.systemd, reboot); });
+    });
+}
+
+}  // namespace banger::guest
