@@ -12,9 +12,10 @@
 
 namespace banger::image {
 
-/// Puts one layer's file contents, as they come out of its tar, straight into their final blocks: packs
-/// them block-aligned into a leased slab buffer and hands full slabs to the FileWriter. All-zero blocks
-/// are not written: they become holes. One per layer, used by that layer's worker thread.
+/// Puts one layer's file contents, as they come out of its tar, straight into their final blocks:
+/// packs them block-aligned into a leased slab buffer and hands full slabs to the FileWriter.
+/// All-zero blocks are not written: they become holes. One per layer, used by that layer's worker
+/// thread.
 class BlockWriter {
   public:
     BlockWriter(const SlabPlan& plan, std::size_t layer, BufferPool& buffers, FileWriter& file,

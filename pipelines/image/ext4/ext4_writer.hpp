@@ -18,22 +18,25 @@ struct Ext4Options {
 };
 
 struct Ext4Result {
-    std::uint64_t size = 0;         ///< bytes of the file system
-    std::uint64_t used_bytes = 0;   ///< blocks in use x 4096
+    std::uint64_t size = 0;        ///< bytes of the file system
+    std::uint64_t used_bytes = 0;  ///< blocks in use x 4096
     std::uint64_t free_bytes = 0;
     std::uint32_t inodes_used = 0;
+    bool is_sparse = true;  ///< false: the host's file system has no holes, zeros were written
 };
 
 /// Writes the metadata of `tree` around the file contents that BlockWriters have put into `path`
-/// already (super block, group descriptors, bitmaps, inode tables, directories with indexes where they
-/// are large, extents, xattrs, journal, checksums), once, through libext2fs. Blocks of the file that the
-/// tree does not refer to are punched out. The result is what `e2fsck -fn` calls clean, and the same
-/// bytes for the same input. Ends with fsync. Blocks: run it on the pool. Throws Error{no_space} when
-/// options.size is too small, saying how much is needed.
+/// already (super block, group descriptors, bitmaps, inode tables, directories with indexes where
+/// they are large, extents, xattrs, journal, checksums), once, through libext2fs. Blocks of the
+/// file that the tree does not refer to are punched out. The result is what `e2fsck -fn` calls
+/// clean, and the same bytes for the same input. Ends with fsync. Blocks: run it on the pool.
+/// Throws Error{no_space} when options.size is too small, saying how much is needed.
 Ext4Result write_ext4_blocking(const std::string& path, const StagingTree& tree,
                                const Ext4Options& options, std::stop_token stop);
 
-/// An empty ext4 of `size` bytes in a new sparse file, in milliseconds (lazy inode tables): a VM's own disk.
-void make_empty_ext4_blocking(const std::string& path, std::uint64_t size, const Ext4Options& options);
+/// An empty ext4 of `size` bytes in a new sparse file, in milliseconds (lazy inode tables): a VM's
+/// own disk.
+void make_empty_ext4_blocking(const std::string& path, std::uint64_t size,
+                              const Ext4Options& options);
 
 }  // namespace banger::image

@@ -13,7 +13,15 @@ namespace banger::image {
 /// 4096: the only block size banger writes.
 inline constexpr std::uint32_t kBlockSize = 4096;
 
-enum class NodeType : std::uint8_t { directory, regular, symlink, char_device, block_device, fifo, socket };
+enum class NodeType : std::uint8_t {
+    directory,
+    regular,
+    symlink,
+    char_device,
+    block_device,
+    fifo,
+    socket
+};
 
 /// Blocks of a file that lie next to each other: file block `logical` is image block `physical`.
 struct Extent {
@@ -29,8 +37,8 @@ struct Timestamp {
     bool operator==(const Timestamp&) const = default;
 };
 
-/// What a node has besides its content. Names and values of xattrs are bytes; "security.capability",
-/// "user.x", "system.posix_acl_access" in the on-wire (not ext4) form.
+/// What a node has besides its content. Names and values of xattrs are bytes;
+/// "security.capability", "user.x", "system.posix_acl_access" in the on-wire (not ext4) form.
 struct Attributes {
     std::uint16_t mode = 0;  ///< permission bits with setuid, setgid, sticky: 07777
     std::uint32_t uid = 0;
@@ -39,8 +47,8 @@ struct Attributes {
     std::vector<std::pair<std::string, std::string>> xattrs;
 };
 
-/// One tar entry of a layer, its content already in the image's blocks. Paths are raw bytes as the tar
-/// has them; StagingTree normalises and resolves them.
+/// One tar entry of a layer, its content already in the image's blocks. Paths are raw bytes as the
+/// tar has them; StagingTree normalises and resolves them.
 struct LayerEntry {
     std::string path;
     NodeType type = NodeType::regular;
@@ -63,14 +71,16 @@ struct Node {
     std::uint32_t device_minor = 0;
     std::uint64_t size = 0;
     std::vector<Extent> extents;
-    std::map<std::string, std::shared_ptr<Node>, std::less<>> children;  ///< of a directory, by byte order
+    std::map<std::string, std::shared_ptr<Node>, std::less<>>
+        children;  ///< of a directory, by byte order
 };
 
 /// The file system to be, in memory. Layers are applied in order, oldest first, with the rules of
 /// image-spec layer.md: whiteouts (.wh.NAME) and opaque markers (.wh..wh..opq) act on lower layers
-/// only, wherever they stand in their layer; replaced files give up their blocks; a path is resolved
-/// inside the image's root as chroot(2) would, at most 40 symlinks; missing parents are made 0755
-/// root:root; hard links share one node. A bad entry throws Error{invalid_argument} naming it.
+/// only, wherever they stand in their layer; replaced files give up their blocks; a path is
+/// resolved inside the image's root as chroot(2) would, at most 40 symlinks; missing parents are
+/// made 0755 root:root; hard links share one node. A bad entry throws Error{invalid_argument}
+/// naming it.
 class StagingTree {
   public:
     StagingTree();

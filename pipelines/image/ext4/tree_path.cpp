@@ -1,0 +1,95 @@
+#include "pipelines/image/ext4/tree_path.hpp"
+
+#include "pipelines/io/error.hpp"
+
+namespace banger::image {
+namespace {
+
+constexpr std::size_t kNameMax = 255;
+constexpr std::size_t kPathMax = 4096;
+constexpr std::size_t kDepthMax = 1024;
+constexpr int kSymlinksMax = 40;
+
+PathParts cleaned(std::string_view path, bool clamp) {
+    if (path.size() > kPathMax) fail(Errc::invalid_argument, "is longer than {} bytes", kPathMax);
+    if (path.find('\0') != path.npos) fail(Errc::invalid_argument, "has a NUL in its name");
+    PathParts parts;
+    for (std::string_view part : split_path(path)) {
+        if (part != "..") {
+            parts.push_back(part);
+        } else if (!parts.empty()) {
+            parts.pop_back();
+        } else if (!clamp) {
+            fail(Errc::invalid_argument, "points outside of the image");
+        }
+    }
+    return parts;
+}
+
+/// Puts the parts of a symlink's text in front of what is left to walk (kept back to front).
+void push_target(PathParts& todo, std::string_view target) {
+    PathParts parts = split_path(target);
+    todo.insert(todo.end(), parts.rbegin(), parts.rend());
+}
+
+}  // namespace
+
+PathParts split_path(std::string_view path) {
+    PathParts parts;
+    while (!path.empty()) {
+        std::size_t end = std::min(path.find('/'), path.size());
+        std::string_view part = path.substr(0, end);
+        if (!part.empty() && part != ".") parts.push_back(part);
+        path.remove_prefix(std::min(end + 1, path.size()));
+    }
+    return parts;
+}
+
+PathParts normal_path(std::string_view path) {
+    PathParts parts = cleaned(path, false);
+    for (std::string_view part : parts) {
+        if (part.size() > kNameMax) {
+            fail(Errc::invalid_argument, "has a name of more than {} bytes", kNameMax);
+        }
+    }
+    return parts;
+}
+
+PathParts clamped_path(std::string_view path) {
+    return cleaned(path, true);
+}
+
+Node* resolve_directory(Node& root, std::span<const std::string_view> path,
+                        const MakeDirectory& make) {
+    PathParts todo(path.rbegin(), path.rend());
+    std::vector<Node*> trail{&root};
+    int symlinks = 0;
+    while (!todo.empty()) {
+        std::string_view name = todo.back();
+        todo.pop_back();
+        if (name == "..") {
+            if (trail.size() > 1) trail.pop_back();
+            continue;
+        }
+        Node& here = *trail.back();
+        auto found = here.children.find(name);
+        Node* child = found == here.children.end() ? nullptr : found->second.get();
+        if (child != nullptr && child->type == NodeType::symlink) {
+            if (++symlinks > kSymlinksMax)
+                fail(Errc::invalid_argument, "is behind a loop of symlinks");
+            if (child->symlink_target.starts_with('/')) trail.resize(1);
+            push_target(todo, child->symlink_target);
+            continue;
+        }
+        if (child == nullptr || child->type != NodeType::directory) {
+            if (!make) return nullptr;
+            child = &make(here, name);
+        }
+        trail.push_back(child);
+        if (trail.size() > kDepthMax)
+            fail(Errc::invalid_argument, "is deeper than {} levels", kDepthMax);
+    }
+    return trail.back();
+}
+
+}  // namespace banger::image
