@@ -20,12 +20,12 @@ namespace banger::image {
 
 /// What of the image's configuration (image-spec config.md, "config") a VM needs.
 struct ImageConfig {
-    std::vector<std::string> env;         ///< "NAME=value"
+    std::vector<std::string> env;  ///< "NAME=value"
     std::vector<std::string> entrypoint;
     std::vector<std::string> cmd;
     std::string working_dir;
     std::string user;
-    std::string architecture;             ///< "amd64"
+    std::string architecture;  ///< "amd64"
 };
 BOOST_DESCRIBE_STRUCT(ImageConfig, (), (env, entrypoint, cmd, working_dir, user, architecture))
 
@@ -47,8 +47,8 @@ struct PullRequest {
 };
 
 struct PulledImage {
-    std::string reference;        ///< canonical: docker.io/library/debian:bookworm, oci:/path:tag
-    Digest digest;                ///< of the linux/amd64 manifest
+    std::string reference;  ///< canonical: docker.io/library/debian:bookworm, oci:/path:tag
+    Digest digest;          ///< of the linux/amd64 manifest
     ImageConfig config;
     std::uint64_t size = 0;            ///< bytes of the file system
     std::uint64_t used_bytes = 0;      ///< of it in use
@@ -62,10 +62,11 @@ Task<Digest> resolve(PullContext context, std::string source,
                      std::vector<std::string> plain_http_hosts);
 
 /// Registry (or layout) to `<staging_dir>/rootfs.ext4` and `<staging_dir>/manifest.json` in one
-/// overlapped pass: layers are downloaded, hashed, inflated, hashed again, cut into entries and written
-/// to their final blocks in parallel; then merged in order, and the metadata written once. All of it is
-/// on disk and synced when this returns; the caller publishes by renaming staging_dir. Stages reported:
-/// "resolve", "layer" (item: short digest), "merge", "write". On failure or cancellation nothing stays.
+/// overlapped pass: layers are downloaded, hashed, inflated, hashed again, cut into entries and
+/// written to their final blocks in parallel; then merged in order, and the metadata written once.
+/// All of it is on disk and synced when this returns; the caller publishes by renaming staging_dir.
+/// Stages reported: "resolve", "layer" (item: short digest), "merge", "write". On failure or
+/// cancellation nothing stays.
 Task<PulledImage> pull(PullContext context, PullRequest request, ProgressSink progress);
 
 }  // namespace banger::image

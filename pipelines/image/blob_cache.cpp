@@ -1,0 +1,72 @@
+#include "pipelines/image/blob_cache.hpp"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "pipelines/io/error.hpp"
+
+namespace banger::image {
+
+BlobCache::Writer::Writer(std::string path, UniqueFd fd, std::string temporary)
+    : path_(std::move(path)), temporary_(std::move(temporary)), fd_(std::move(fd)) {}
+
+BlobCache::Writer::~Writer() {
+    if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+void BlobCache::Writer::write(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+        const auto count = ::write(fd_.get(), bytes.data(), bytes.size());
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) fail_errno(errno, "cannot write {}", temporary_);
+        bytes = bytes.subspan(static_cast<std::size_t>(count));
+    }
+}
+
+void BlobCache::Writer::keep() {
+    if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
+        fail_errno(errno, "cannot rename {} to {}", temporary_, path_);
+    }
+    temporary_.clear();
+}
+
+UniqueFd BlobCache::find(const Descriptor& descriptor) const {
+    UniqueFd fd(::open(path_of(descriptor.digest).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    if (!fd) return {};
+    struct stat status{};
+    const bool sound = ::fstat(fd.get(), &status) == 0 && S_ISREG(status.st_mode) &&
+                       static_cast<std::uint64_t>(status.st_size) == descriptor.size;
+    if (!sound) {
+        remove(descriptor.digest);
+        return {};
+    }
+    ::futimens(fd.get(), nullptr);
+    return fd;
+}
+
+void BlobCache::remove(const Digest& digest) const noexcept {
+    ::unlink(path_of(digest).c_str());
+}
+
+std::unique_ptr<BlobCache::Writer> BlobCache::begin(const Digest& digest) const {
+    const auto directory = blobs_ + digest.algorithm;
+    std::error_code ec;
+    std::filesystem::create_directories(directory, ec);
+    if (ec) fail_errno(ec.value(), "cannot make the directory {}", directory);
+    const auto path = path_of(digest);
+    auto temporary = path + ".tmp-XXXXXX";
+    UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));
+    if (!fd) fail_errno(errno, "cannot make {}", temporary);
+    return std::unique_ptr<Writer>(new Writer(path, std::move(fd), std::move(temporary)));
+}
+
+std::string BlobCache::path_of(const Digest& digest) const {
+    return blobs_ + digest.algorithm + "/" + digest.hex;
+}
+
+}  // namespace banger::image

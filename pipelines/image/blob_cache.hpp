@@ -1,0 +1,49 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "pipelines/image/registry/manifest.hpp"
+#include "pipelines/io/digest.hpp"
+#include "pipelines/io/unique_fd.hpp"
+
+namespace banger::image {
+
+/// Blobs on this machine, at <cache_dir>/oci/blobs/<algorithm>/<hex>. Nothing in it is trusted:
+/// every reader hashes what it reads, and removes what is damaged. That is why nothing here is
+/// synced: after a power cut a blob may be short or empty, and is then fetched anew.
+class BlobCache {
+  public:
+    explicit BlobCache(const std::string& cache_dir) : blobs_(cache_dir + "/oci/blobs/") {}
+
+    /// The blob, open for reading, when it is there with the right size; one of another size is
+    /// removed. Marks it as used now, for eviction by age.
+    UniqueFd find(const Descriptor& descriptor) const;
+    void remove(const Digest& digest) const noexcept;
+
+    /// A blob being written under a temporary name ("<hex>.tmp-<random>"), removed unless kept.
+    class Writer {
+      public:
+        Writer(Writer&&) = delete;
+        ~Writer();
+        void write(std::span<const std::byte> bytes);
+        /// Gives it its name. Only for a blob whose digest has been checked.
+        void keep();
+
+      private:
+        friend class BlobCache;
+        Writer(std::string path, UniqueFd fd, std::string temporary);
+        std::string path_;
+        std::string temporary_;
+        UniqueFd fd_;
+    };
+    /// Makes the directories it needs. Throws Error naming the path.
+    std::unique_ptr<Writer> begin(const Digest& digest) const;
+
+  private:
+    std::string path_of(const Digest& digest) const;
+    std::string blobs_;
+};
+
+}  // namespace banger::image

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <stop_token>
+
+#include "pipelines/image/blob_cache.hpp"
+#include "pipelines/image/ext4/block_writer.hpp"
+#include "pipelines/image/space_guard.hpp"
+#include "pipelines/image/tar_stream.hpp"
+#include "pipelines/io/byte_pipe.hpp"
+
+namespace banger::image {
+
+/// Puts the next piece of a blob into the chunk (which may bring memory along for reuse, or none);
+/// false at the end. Pieces are full but for the last. Blocks.
+using ReadChunk = std::function<bool(Chunk&)>;
+
+/// One layer on its way from a blob to blocks of the image. Everything referred to outlives the
+/// call.
+struct LayerJob {
+    const Descriptor& blob;
+    const Digest& diff_id;
+    ReadChunk read;
+    BlobCache::Writer* copy =
+        nullptr;  ///< gets the blob's bytes, and is kept once they are verified
+    BlockWriter& blocks;
+    ImageBudget& budget;
+    const SpaceGuard& space;
+    std::atomic<std::uint64_t>& done;  ///< bytes of the blob taken so far
+    std::stop_token stop;              ///< looked at with every chunk, compressed or not
+};
+
+/// Reads, verifies, inflates and unpacks one layer: this thread hashes and inflates the blob, a
+/// second one, joined before the return, hashes the tar and cuts it into entries. Blocks: run it on
+/// the pool. Throws Error{digest_mismatch} when the blob or the tar is not what the manifest
+/// promised (the one explanation that outranks all others), Error{invalid_argument} for a layer
+/// that is broken as built.
+TarContents decode_layer_blocking(LayerJob job);
+
+}  // namespace banger::image

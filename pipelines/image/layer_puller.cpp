@@ -1,0 +1,232 @@
+#include "pipelines/image/layer_puller.hpp"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/system/system_error.hpp>
+#include <cerrno>
+
+#include "pipelines/io/blocking_pool.hpp"
+#include "pipelines/io/error.hpp"
+#include "pipelines/io/task_group.hpp"
+#include "pipelines/io/wait.hpp"
+
+namespace banger::image {
+namespace {
+
+/// 2 MiB of a download may wait for its decoder.
+constexpr std::size_t kPipeChunks = 8;
+constexpr std::chrono::milliseconds kReportInterval{100};
+
+std::vector<std::uint64_t> blob_sizes(const Manifest& manifest) {
+    std::vector<std::uint64_t> sizes;
+    for (const auto& layer : manifest.layers)
+        sizes.push_back(layer.size);
+    return sizes;
+}
+
+/// Largest first, so that the longest work does not begin last.
+std::vector<std::vector<std::size_t>> group_by_blob(const Manifest& manifest) {
+    std::map<std::string, std::vector<std::size_t>> by_digest;
+    for (std::size_t i = 0; i < manifest.layers.size(); ++i)
+        by_digest[manifest.layers[i].digest.to_string()].push_back(i);
+    std::vector<std::vector<std::size_t>> groups;
+    for (auto& [digest, layers] : by_digest)
+        groups.push_back(std::move(layers));
+    std::sort(groups.begin(), groups.end(), [&](const auto& a, const auto& b) {
+        const auto size_a = manifest.layers[a.front()].size;
+        const auto size_b = manifest.layers[b.front()].size;
+        return size_a != size_b ? size_a > size_b : a.front() < b.front();
+    });
+    return groups;
+}
+
+/// Full chunks from a file.
+ReadChunk read_from(int fd) {
+    return [fd](Chunk& chunk) {
+        if (!chunk.memory) {
+            chunk.memory = std::make_unique_for_overwrite<std::byte[]>(Chunk::kCapacity);
+        }
+        chunk.size = 0;
+        while (chunk.size < Chunk::kCapacity) {
+            const auto count =
+                ::read(fd, chunk.memory.get() + chunk.size, Chunk::kCapacity - chunk.size);
+            if (count < 0 && errno == EINTR) continue;
+            if (count < 0) fail_errno(errno, "cannot read a blob");
+            if (count == 0) break;
+            chunk.size += static_cast<std::size_t>(count);
+        }
+        return chunk.size > 0;
+    };
+}
+
+ReadChunk read_from(BytePipe& pipe, std::stop_token stop) {
+    return [&pipe, stop](Chunk& chunk) {
+        if (chunk.memory) pipe.recycle(std::move(chunk));
+        auto next = pipe.pop_blocking(stop);
+        if (!next) return false;
+        chunk = std::move(*next);
+        return true;
+    };
+}
+
+Task<bool> fill(BlobStream& stream, Chunk& chunk) {
+    chunk.size = 0;
+    while (chunk.size < Chunk::kCapacity) {
+        const auto count = co_await stream.read_some(chunk.writable().subspan(chunk.size));
+        if (count == 0) break;
+        chunk.size += count;
+    }
+    co_return chunk.size > 0;
+}
+
+/// The loop's half of a download. The worker at the other end tells how it went, whoever failed: so
+/// an error here goes through the pipe, and the worker's giving up is no error here.
+Task<void> feed(BlobStream& stream, BytePipe& pipe) {
+    try {
+        for (;;) {
+            auto chunk = pipe.take_empty();
+            if (!co_await fill(stream, chunk)) break;
+            co_await pipe.push(std::move(chunk));
+        }
+        pipe.close();
+    } catch (const boost::system::system_error&) {
+        pipe.fail(std::current_exception());
+        throw;
+    } catch (...) {
+        pipe.fail(std::current_exception());
+    }
+}
+
+/// Lets the download know when the worker has gone, whatever ended it.
+struct AbandonAtEnd {
+    BytePipe& pipe;
+    ~AbandonAtEnd() { pipe.abandon(); }
+};
+
+/// What a copy in the cache may be guilty of; a full disk or a cancellation is not its fault.
+bool is_damage(const Error& error) {
+    return error.code() == Errc::digest_mismatch || error.code() == Errc::internal;
+}
+
+}  // namespace
+
+LayerPuller::LayerPuller(PullContext context, ImageSource& source, const ResolvedImage& image,
+                         const BlobCache* cache, FileWriter& file, const SpaceGuard& space)
+    : context_(std::move(context)),
+      source_(source),
+      image_(image),
+      cache_(cache),
+      file_(file),
+      space_(space),
+      plan_(blob_sizes(image.manifest)),
+      contents_(image.manifest.layers.size()),
+      groups_(group_by_blob(image.manifest)),
+      done_(std::make_unique<std::atomic<std::uint64_t>[]>(contents_.size())),
+      reported_(contents_.size(), 0) {}
+
+Task<void> LayerPuller::run(int parallel_layers, const ProgressSink& progress) {
+    co_await race(run_layers(parallel_layers), report_regularly(progress));
+    report(progress);
+}
+
+Task<void> LayerPuller::run_layers(int parallel_layers) {
+    TaskGroup group(context_.executor);
+    const auto wanted = static_cast<std::size_t>(std::max(parallel_layers, 1));
+    for (std::size_t i = 0; i < std::min(wanted, groups_.size()); ++i)
+        group.spawn(take_blobs());
+    co_await group.join();
+}
+
+Task<void> LayerPuller::take_blobs() {
+    while (next_group_ < groups_.size()) {
+        const auto& layers = groups_[next_group_++];
+        for (const auto layer : layers)
+            co_await pull_layer(layer);
+    }
+}
+
+Task<void> LayerPuller::pull_layer(std::size_t layer) {
+    const auto& descriptor = image_.manifest.layers[layer];
+    if (cache_ && co_await decode_cached(layer)) co_return;
+    auto blob = co_await source_.open_blob(descriptor);
+    const auto copy = cache_ ? cache_->begin(descriptor.digest) : nullptr;
+    contents_[layer] = co_await decode(layer, std::move(blob), copy.get());
+}
+
+Task<bool> LayerPuller::decode_cached(std::size_t layer) {
+    const auto& descriptor = image_.manifest.layers[layer];
+    auto file = cache_->find(descriptor);
+    if (!file) co_return false;
+    try {
+        contents_[layer] = co_await decode_file(layer, std::move(file));
+        co_return true;
+    } catch (const Error& error) {
+        if (!is_damage(error)) throw;
+        spdlog::warn("the cached copy is dropped: {}", error.what());
+        cache_->remove(descriptor.digest);
+    }
+    // The same blocks are about to be written again, in an order that must not matter.
+    co_await file_.flush();
+    co_return false;
+}
+
+Task<TarContents> LayerPuller::decode(std::size_t layer, Blob blob, BlobCache::Writer* copy) {
+    if (blob.file) co_return co_await decode_file(layer, std::move(blob.file));
+    co_return co_await decode_stream(layer, *blob.stream, copy);
+}
+
+Task<TarContents> LayerPuller::decode_file(std::size_t layer, UniqueFd file) {
+    co_return co_await run_blocking(context_.pool, [&](std::stop_token stop) {
+        return decode_blocking(layer, read_from(file.get()), nullptr, std::move(stop));
+    });
+}
+
+Task<TarContents> LayerPuller::decode_stream(std::size_t layer, BlobStream& stream,
+                                             BlobCache::Writer* copy) {
+    BytePipe pipe(context_.executor, kPipeChunks);
+    auto work = [&](std::stop_token stop) {
+        const AbandonAtEnd abandon{pipe};
+        return decode_blocking(layer, read_from(pipe, stop), copy, stop);
+    };
+    auto [fed, contents] = co_await when_all(feed(stream, pipe), run_blocking(context_.pool, work));
+    co_return std::move(contents);
+}
+
+TarContents LayerPuller::decode_blocking(std::size_t layer, ReadChunk read, BlobCache::Writer* copy,
+                                         std::stop_token stop) {
+    BlockWriter blocks(plan_, layer, context_.buffers, file_, stop);
+    return decode_layer_blocking({.blob = image_.manifest.layers[layer],
+                                  .diff_id = image_.config.diff_ids[layer],
+                                  .read = std::move(read),
+                                  .copy = copy,
+                                  .blocks = blocks,
+                                  .budget = budget_,
+                                  .space = space_,
+                                  .done = done_[layer],
+                                  .stop = stop});
+}
+
+Task<void> LayerPuller::report_regularly(const ProgressSink& progress) {
+    for (;;) {
+        co_await sleep_for(kReportInterval);
+        report(progress);
+    }
+}
+
+void LayerPuller::report(const ProgressSink& progress) {
+    if (!progress) return;
+    for (std::size_t i = 0; i < contents_.size(); ++i) {
+        const auto done = done_[i].load();
+        if (done == reported_[i]) continue;
+        reported_[i] = done;
+        const auto& layer = image_.manifest.layers[i];
+        progress({.stage = "layer",
+                  .item = layer.digest.short_hex(),
+                  .done = done,
+                  .total = layer.size});
+    }
+}
+
+}  // namespace banger::image

@@ -1,0 +1,165 @@
+#include "pipelines/image/pull.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <cerrno>
+#include <filesystem>
+#include <numeric>
+
+#include "pipelines/image/image_record.hpp"
+#include "pipelines/image/layer_puller.hpp"
+#include "pipelines/io/atomic_file.hpp"
+#include "pipelines/io/blocking_pool.hpp"
+#include "pipelines/io/error.hpp"
+
+namespace banger::image {
+namespace {
+
+/// The directory a pull works in; gone again, with all that is in it, unless the pull keeps it.
+class StagingDir {
+  public:
+    explicit StagingDir(const std::string& path) {
+        if (::mkdir(path.c_str(), 0700) != 0) {
+            fail_errno(errno, "cannot make the directory {}", path);
+        }
+        path_ = path;
+    }
+    /// Three unlinks: not worth a thread, and they must not wait for a busy pool.
+    ~StagingDir() {
+        std::error_code ignored;
+        if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+    }
+    StagingDir(const StagingDir&) = delete;
+    StagingDir& operator=(const StagingDir&) = delete;
+
+    std::string operator/(const char* name) const { return path_ + "/" + name; }
+    const std::string& path() const { return path_; }
+    void keep() { path_.clear(); }
+
+  private:
+    std::string path_;
+};
+
+/// Past the page cache where the file system lets us: the bytes are read next by a VM, much later.
+UniqueFd make_rootfs(const std::string& path) {
+    constexpr int kFlags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
+    UniqueFd fd(::open(path.c_str(), kFlags | O_DIRECT, 0600));
+    if (fd || errno != EINVAL) {
+        if (!fd) fail_errno(errno, "cannot make {}", path);
+        return fd;
+    }
+    // Some file systems create the file before they refuse O_DIRECT.
+    ::unlink(path.c_str());
+    return open_file(path, kFlags, 0600);
+}
+
+std::uint64_t compressed_size(const Manifest& manifest) {
+    return std::accumulate(
+        manifest.layers.begin(), manifest.layers.end(), std::uint64_t{0},
+        [](std::uint64_t sum, const Descriptor& layer) { return sum + layer.size; });
+}
+
+/// Step 1: all content into its blocks. Returns when every write has reached the kernel, or, after
+/// a failure, when none is under way any more.
+Task<std::vector<TarContents>> write_content(const PullContext& context, const PullRequest& request,
+                                             ImageSource& source, const ResolvedImage& image,
+                                             const StagingDir& staging,
+                                             const ProgressSink& progress) {
+    const auto rootfs = make_rootfs(staging / "rootfs.ext4");
+    const auto file = make_file_writer(rootfs.get(), context.ring);
+    const BlobCache cache(request.cache_dir);
+    const SpaceGuard space(staging.path());
+    space.check_blocking(compressed_size(image.manifest));
+    LayerPuller puller(context, source, image, source.is_remote() ? &cache : nullptr, *file, space);
+    std::exception_ptr error;
+    try {
+        co_await puller.run(request.parallel_layers, progress);
+        co_await file->flush();
+    } catch (...) {
+        error = std::current_exception();
+    }
+    if (!error) co_return std::move(puller.contents());
+    // The writes under way hold the descriptor and the buffers: wait for them, cancelled or not.
+    co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
+    try {
+        co_await file->flush();
+    } catch (...) {
+        // The first error is the one that counts.
+    }
+    co_await boost::asio::this_coro::reset_cancellation_state(
+        boost::asio::enable_terminal_cancellation());
+    std::rethrow_exception(error);
+}
+
+/// Step 2: the layers become one tree.
+Task<StagingTree> merge(const PullContext& context, std::vector<TarContents> layers) {
+    co_return co_await run_blocking(context.pool, [&](std::stop_token stop) {
+        StagingTree tree;
+        for (auto& layer : layers) {
+            if (stop.stop_requested()) fail(Errc::cancelled, "the pull was cancelled");
+            tree.apply(std::move(layer.entries));
+        }
+        return tree;
+    });
+}
+
+/// Step 4: the record beside it, and everything on disk.
+Task<void> write_record(const PullContext& context, const StagingDir& staging, std::string text) {
+    co_await run_blocking(context.pool, [&](std::stop_token) {
+        write_file_atomically(staging / "manifest.json", text);
+        sync_path(staging.path());
+    });
+}
+
+void append(std::vector<std::string>& all, const std::vector<std::string>& more) {
+    all.insert(all.end(), more.begin(), more.end());
+}
+
+}  // namespace
+
+Task<Digest> resolve(PullContext context, std::string source,
+                     std::vector<std::string> plain_http_hosts) {
+    const auto reference = parse_source(source);
+    const auto from = open_source(context.executor, reference, std::move(plain_http_hosts));
+    auto image = co_await resolve_image(*from, to_string(reference));
+    co_return std::move(image.digest);
+}
+
+Task<PulledImage> pull(PullContext context, PullRequest request, ProgressSink progress) {
+    if (!progress) progress = [](const Progress&) {};
+    const auto reference = parse_source(request.source);
+    const auto source = open_source(context.executor, reference, request.plain_http_hosts);
+    PulledImage pulled{.reference = to_string(reference)};
+    progress({.stage = "resolve", .message = pulled.reference});
+    const auto image = co_await resolve_image(*source, pulled.reference);
+    pulled.digest = image.digest;
+    pulled.config = image.config.config;
+    pulled.download_bytes = compressed_size(image.manifest);
+    pulled.layers = static_cast<std::uint32_t>(image.manifest.layers.size());
+
+    StagingDir staging(request.staging_dir);
+    auto layers = co_await write_content(context, request, *source, image, staging, progress);
+    for (const auto& layer : layers)
+        append(pulled.warnings, layer.warnings);
+
+    progress({.stage = "merge"});
+    const auto tree = co_await merge(context, std::move(layers));
+    append(pulled.warnings, tree.warnings());
+
+    progress({.stage = "write"});
+    const auto options = ext4_options_for(image.digest, image.config.created, request.size);
+    const auto written = co_await run_blocking(context.pool, [&](std::stop_token stop) {
+        return write_ext4_blocking(staging / "rootfs.ext4", tree, options, std::move(stop));
+    });
+    pulled.size = written.size;
+    pulled.used_bytes = written.used_bytes;
+    co_await write_record(context, staging, make_image_record(pulled, image));
+    staging.keep();
+    co_return pulled;
+}
+
+}  // namespace banger::image

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pipelines/image/registry/manifest.hpp"
+#include "pipelines/image/registry/reference.hpp"
+#include "pipelines/io/task.hpp"
+#include "pipelines/io/unique_fd.hpp"
+
+namespace banger::image {
+
+/// The bytes of one blob as they come over the network. Reads on after cut connections, where the
+/// source can. Not verified: whoever reads hashes. Throws when it delivers more or less than
+/// promised.
+class BlobStream {
+  public:
+    virtual ~BlobStream() = default;
+    /// Up to buffer.size() bytes; 0 at the end.
+    virtual Task<std::size_t> read_some(std::span<std::byte> buffer) = 0;
+};
+
+/// A blob: a local file, or a stream.
+struct Blob {
+    UniqueFd file;
+    std::unique_ptr<BlobStream> stream;
+};
+
+/// A manifest or index with the digest it is known by.
+struct Document {
+    ManifestDocument content;
+    Digest digest;
+};
+
+/// Where an image comes from: a registry, or a layout on disk. Used by the loop's thread; outlives
+/// its streams. Several blobs may be read at once.
+class ImageSource {
+  public:
+    virtual ~ImageSource() = default;
+    /// What the reference stands for. Throws Error{not_found} naming it.
+    virtual Task<Document> root() = 0;
+    /// A manifest or index by digest, verified.
+    virtual Task<Document> document(Descriptor descriptor) = 0;
+    virtual Task<Blob> open_blob(Descriptor descriptor) = 0;
+    /// True when blobs are worth keeping in the cache: they are not on this machine already.
+    virtual bool is_remote() const = 0;
+};
+
+std::unique_ptr<ImageSource> open_source(boost::asio::any_io_executor executor,
+                                         const SourceReference& reference,
+                                         std::vector<std::string> plain_http_hosts);
+
+/// All of a small blob, verified against its descriptor.
+Task<std::string> read_small_blob(ImageSource& source, Descriptor descriptor, std::string what);
+
+/// Throws Error{digest_mismatch} unless `body` is what the descriptor says.
+void check_document(std::string_view body, const Descriptor& descriptor, std::string_view what);
+
+}  // namespace banger::image

@@ -1,0 +1,135 @@
+#include "pipelines/image/registry/registry_blob.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <vector>
+
+#include "pipelines/io/error.hpp"
+
+namespace banger::image {
+namespace {
+
+/// Progress that earns a connection new tries: a server that gives a byte each time gets none.
+constexpr std::uint64_t kProgress = 256 * 1024;
+
+std::optional<std::uint64_t> parse_number(std::string_view text) {
+    std::uint64_t number = 0;
+    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (ec != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return number;
+}
+
+/// "bytes 100-199/200" is all from byte 100 of 200.
+bool is_rest_of(std::string_view range, std::uint64_t from, std::uint64_t size) {
+    return range == fmt::format("bytes {}-{}/{}", from, size - 1, size) ||
+           range == fmt::format("bytes {}-{}/*", from, size - 1);
+}
+
+}  // namespace
+
+RegistryBlob::RegistryBlob(RegistryClient& client, Descriptor descriptor)
+    : client_(client), descriptor_(std::move(descriptor)), retries_(client.options_.retry) {}
+
+Task<std::size_t> RegistryBlob::read_some(std::span<std::byte> buffer) {
+    for (;;) {
+        if (offset_ == descriptor_.size) {
+            co_await check_end();
+            co_return 0;
+        }
+        const auto left = descriptor_.size - offset_;
+        std::exception_ptr cut;
+        const auto size = co_await read_or_cut(
+            buffer.first(static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), left))),
+            cut);
+        if (size > 0) {
+            count(size);
+            co_return size;
+        }
+        response_.reset();
+        co_await client_.wait_before_retry(retries_, cut);
+    }
+}
+
+Task<std::size_t> RegistryBlob::read_or_cut(std::span<std::byte> buffer, std::exception_ptr& cut) {
+    try {
+        if (!response_) co_await open();
+        const auto size = co_await response_->read_some(buffer);
+        if (size > 0) co_return size;
+        fail(Errc::unavailable, "layer {} was cut after {} of {} bytes",
+             descriptor_.digest.short_hex(), offset_, descriptor_.size);
+    } catch (const Error& error) {
+        if (!is_transient(error)) throw;
+        cut = std::current_exception();
+    }
+    co_return 0;
+}
+
+Task<void> RegistryBlob::open() {
+    const auto from = ranges_ ? offset_ : 0;
+    response_ =
+        co_await client_.get({"blobs/" + descriptor_.digest.to_string(), "", from}, retries_);
+    if (from > 0 && !fits(*response_)) {
+        ranges_ = false;
+        response_.reset();
+        co_return co_await open();
+    }
+    const int status = response_->status();
+    if (status != 200 && status != 206) {
+        co_await client_.fail_status(std::move(response_),
+                                     "blob " + descriptor_.digest.short_hex());
+    }
+    const auto encoding = response_->headers().find("Content-Encoding").value_or("identity");
+    if (encoding != "identity") {
+        fail(Errc::unsupported, "the registry sent blob {} in the encoding {}",
+             descriptor_.digest.short_hex(), encoding);
+    }
+    if (status == 200) co_await skip_prefix();
+}
+
+bool RegistryBlob::fits(const HttpResponse& response) const {
+    if (response.status() == 416) return false;
+    if (response.status() != 206) return true;
+    const auto range = response.headers().find("Content-Range").value_or("");
+    return is_rest_of(range, offset_, descriptor_.size);
+}
+
+/// A status of 200 sends the blob from its start, whatever was asked for.
+Task<void> RegistryBlob::skip_prefix() {
+    const auto length = response_->headers().find("Content-Length");
+    if (length && parse_number(*length) != descriptor_.size) {
+        fail(Errc::digest_mismatch, "blob {} has {} bytes in the registry, its descriptor says {}",
+             descriptor_.digest.short_hex(), *length, descriptor_.size);
+    }
+    std::vector<std::byte> waste(offset_ > 0 ? 64 * 1024 : 0);
+    for (auto left = offset_; left > 0;) {
+        const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(waste.size(), left));
+        const auto size = co_await response_->read_some(std::span(waste).first(want));
+        if (size == 0) {
+            fail(Errc::unavailable, "layer {} was cut before byte {}",
+                 descriptor_.digest.short_hex(), offset_);
+        }
+        left -= size;
+    }
+}
+
+/// Reading to the very end gives the connection back; a byte too many means the size was a lie.
+Task<void> RegistryBlob::check_end() {
+    if (!response_) co_return;
+    std::byte extra{};
+    std::exception_ptr cut;
+    if (co_await read_or_cut({&extra, 1}, cut) > 0) {
+        fail(Errc::digest_mismatch, "blob {} is longer than the {} bytes of its descriptor",
+             descriptor_.digest.short_hex(), descriptor_.size);
+    }
+    response_.reset();
+}
+
+void RegistryBlob::count(std::size_t bytes) {
+    offset_ += bytes;
+    since_reset_ += bytes;
+    if (since_reset_ < kProgress) return;
+    retries_.reset();
+    since_reset_ = 0;
+}
+
+}  // namespace banger::image
