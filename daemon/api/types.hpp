@@ -1,7 +1,7 @@
 #pragma once
 
-// What travels between bangerd and its clients as JSON; docs/openapi.yaml describes the same. Sizes are
-// bytes unless a name says _mib; times are RFC 3339 in UTC.
+// What travels between bangerd and its clients as JSON; docs/openapi.yaml describes the same. Sizes
+// are bytes unless a name says _mib; times are RFC 3339 in UTC.
 
 #include <boost/describe.hpp>
 #include <boost/json/value.hpp>
@@ -19,6 +19,13 @@ struct ErrorBody {
 };
 BOOST_DESCRIBE_STRUCT(ErrorBody, (), (code, message, op_id))
 
+/// GET /v1/version.
+struct VersionInfo {
+    std::string version;
+    std::string api;  ///< the prefix of the paths: "v1"
+};
+BOOST_DESCRIBE_STRUCT(VersionInfo, (), (version, api))
+
 struct DaemonInfo {
     std::string version;
     int pid = 0;
@@ -33,8 +40,8 @@ struct DaemonInfo {
     std::uint32_t operations_running = 0;
 };
 BOOST_DESCRIBE_STRUCT(DaemonInfo, (),
-                      (version, pid, socket, state_dir, cache_dir, started_at, writer, default_image,
-                       default_kernel, vms_running, operations_running))
+                      (version, pid, socket, state_dir, cache_dir, started_at, writer,
+                       default_image, default_kernel, vms_running, operations_running))
 
 struct ImageInfo {
     std::string name;
@@ -56,8 +63,9 @@ struct ImageInfo {
     std::vector<std::string> warnings;
 };
 BOOST_DESCRIBE_STRUCT(ImageInfo, (),
-                      (name, id, reference, digest, arch, rootfs_path, size, used_bytes, download_bytes,
-                       layers, env, entrypoint, cmd, working_dir, user, created_at, warnings))
+                      (name, id, reference, digest, arch, rootfs_path, size, used_bytes,
+                       download_bytes, layers, env, entrypoint, cmd, working_dir, user, created_at,
+                       warnings))
 
 /// POST /v1/images -> operation image.pull, result ImageInfo.
 struct ImagePullRequest {
@@ -82,10 +90,11 @@ struct KernelInfo {
     std::string created_at;
 };
 BOOST_DESCRIBE_STRUCT(KernelInfo, (),
-                      (name, version, arch, distro, source, vmlinux_path, vmlinux_sha256, vmlinux_bytes,
-                       has_initrd, modules, pvh, created_at))
+                      (name, version, arch, distro, source, vmlinux_path, vmlinux_sha256,
+                       vmlinux_bytes, has_initrd, modules, pvh, created_at))
 
-/// POST /v1/kernels -> operation kernel.import, result KernelInfo. Exactly one of the two paths, absolute.
+/// POST /v1/kernels -> operation kernel.import, result KernelInfo. Exactly one of the two paths,
+/// absolute.
 struct KernelImportRequest {
     std::string name;
     std::optional<std::string> from_directory;
@@ -97,7 +106,8 @@ BOOST_DESCRIBE_STRUCT(KernelImportRequest, (), (name, from_directory, from_deb, 
 
 /// A point of the boot timeline, milliseconds since the start was asked for.
 struct BootMark {
-    std::string name;  ///< "disks", "vmm", "kernel", "init", "modules", "root", "network", "agent", "ready"
+    std::string
+        name;  ///< "disks", "vmm", "kernel", "init", "modules", "root", "network", "agent", "ready"
     std::int64_t ms = 0;
 };
 BOOST_DESCRIBE_STRUCT(BootMark, (), (name, ms))
@@ -114,7 +124,8 @@ BOOST_DESCRIBE_STRUCT(BootReport, (), (timeline, verdict, vmm_exit, serial_tail)
 struct VmInfo {
     std::string id;
     std::string name;
-    std::string state;  ///< "created", "starting", "running", "stopping", "stopped", "error", "deleting"
+    std::string
+        state;  ///< "created", "starting", "running", "stopping", "stopped", "error", "deleting"
     std::string image;
     std::string image_digest;
     std::string kernel;
@@ -133,11 +144,12 @@ struct VmInfo {
     std::optional<BootReport> boot;
 };
 BOOST_DESCRIBE_STRUCT(VmInfo, (),
-                      (id, name, state, image, image_digest, kernel, vcpu, memory_mib, disk_size, disk_mode,
-                       init, backend, isolation, pid, boot_id, created_at, started_at, error, boot))
+                      (id, name, state, image, image_digest, kernel, vcpu, memory_mib, disk_size,
+                       disk_mode, init, backend, isolation, pid, boot_id, created_at, started_at,
+                       error, boot))
 
-/// POST /v1/vms -> operation vm.create, result VmInfo. Empty image or kernel: the configured default. An
-/// image that is no local name is pulled first.
+/// POST /v1/vms -> operation vm.create, result VmInfo. Empty image or kernel: the configured
+/// default. An image that is no local name is pulled first.
 struct VmCreateRequest {
     std::optional<std::string> name;  ///< DNS label; default: a generated one
     std::optional<std::string> image;
@@ -149,12 +161,18 @@ struct VmCreateRequest {
     std::optional<std::string> init;
     bool start = true;
     bool require_kvm = false;
-    std::optional<std::string> wait;             ///< "agent" (default) or "system"
-    std::optional<std::uint32_t> boot_seconds;   ///< deadline for the agent; default 60
+    std::optional<std::string> wait;            ///< "agent" (default) or "system"
+    std::optional<std::uint32_t> boot_seconds;  ///< deadline for the agent; default 60
 };
 BOOST_DESCRIBE_STRUCT(VmCreateRequest, (),
                       (name, image, kernel, vcpu, memory_mib, disk_size, disk_mode, init, start,
                        require_kvm, wait, boot_seconds))
+
+/// POST /v1/vms/{vm}/stop -> operation vm.stop, result VmInfo.
+struct VmStopRequest {
+    std::uint32_t seconds = 10;  ///< for the guest to end by itself; then the VMM is killed
+};
+BOOST_DESCRIBE_STRUCT(VmStopRequest, (), (seconds))
 
 /// POST /v1/vms/{vm}/exec without upgrade (NDJSON), and, as query parameters, with it.
 struct ExecRequest {
@@ -168,8 +186,7 @@ struct ExecRequest {
     std::optional<std::uint16_t> height;
     std::optional<std::string> input;  ///< NDJSON only: text for standard input
 };
-BOOST_DESCRIBE_STRUCT(ExecRequest, (),
-                      (command, env, cwd, user, tty, stdin, width, height, input))
+BOOST_DESCRIBE_STRUCT(ExecRequest, (), (command, env, cwd, user, tty, stdin, width, height, input))
 
 /// One line of an NDJSON exec. Exactly one member is set; bytes that are no UTF-8 come as *_base64.
 struct ExecLine {
@@ -181,12 +198,13 @@ struct ExecLine {
     std::optional<ErrorBody> error;
 };
 BOOST_DESCRIBE_STRUCT(ExecLine, (),
-                      (standard_out, standard_out_base64, standard_error, standard_error_base64, exit_code,
-                       error))
+                      (standard_out, standard_out_base64, standard_error, standard_error_base64,
+                       exit_code, error))
 
 struct OperationInfo {
     std::string id;
-    std::string kind;    ///< "image.pull", "kernel.import", "vm.create", "vm.start", "vm.stop", "vm.delete"
+    std::string
+        kind;  ///< "image.pull", "kernel.import", "vm.create", "vm.start", "vm.stop", "vm.delete"
     std::string target;  ///< name or reference it is about
     std::string state;   ///< "running", "succeeded", "failed", "cancelled"
     std::string created_at;
@@ -197,7 +215,8 @@ struct OperationInfo {
 BOOST_DESCRIBE_STRUCT(OperationInfo, (),
                       (id, kind, target, state, created_at, finished_at, error, result))
 
-/// One server-sent event of an operation: `event: progress` with this, or `event: end` with OperationInfo.
+/// One server-sent event of an operation: `event: progress` with this, or `event: end` with
+/// OperationInfo.
 struct ProgressEvent {
     std::uint64_t seq = 0;
     std::string stage;

@@ -1,0 +1,43 @@
+#include "daemon/api/event_stream.hpp"
+#include "daemon/api/router.hpp"
+#include "daemon/api/routes.hpp"
+
+namespace banger::api {
+
+std::span<const Route> all_routes() {
+    static constexpr Route kRoutes[] = {
+        {"GET", "/v1/version", get_version},
+        {"GET", "/v1/daemon", get_daemon},
+        {"POST", "/v1/daemon/stop", stop_daemon},
+        {"GET", "/v1/doctor", get_doctor},
+        {"GET", "/metrics", get_metrics},
+
+        {"GET", "/v1/images", list_images},
+        {"POST", "/v1/images", pull_image},
+        {"GET", "/v1/images/{image}", show_image},
+        {"DELETE", "/v1/images/{image}", delete_image},
+
+        {"GET", "/v1/kernels", list_kernels},
+        {"POST", "/v1/kernels", import_kernel},
+        {"GET", "/v1/kernels/{kernel}", show_kernel},
+        {"DELETE", "/v1/kernels/{kernel}", delete_kernel},
+
+        {"GET", "/v1/vms", list_vms},
+        {"POST", "/v1/vms", create_vm},
+        {"GET", "/v1/vms/{vm}", show_vm},
+        {"DELETE", "/v1/vms/{vm}", delete_vm},
+        {"POST", "/v1/vms/{vm}/start", start_vm},
+        {"POST", "/v1/vms/{vm}/stop", stop_vm},
+        {"GET", "/v1/vms/{vm}/logs", get_vm_logs},
+        {"GET", "/v1/vms/{vm}/exec", exec_by_websocket},
+        {"POST", "/v1/vms/{vm}/exec", exec_by_lines},
+
+        {"GET", "/v1/operations", list_operations},
+        {"GET", "/v1/operations/{id}", show_operation},
+        {"DELETE", "/v1/operations/{id}", cancel_operation},
+        {"GET", "/v1/operations/{id}/events", stream_events},
+    };
+    return kRoutes;
+}
+
+}  // namespace banger::api

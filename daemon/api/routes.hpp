@@ -1,0 +1,43 @@
+#pragma once
+
+#include "daemon/api/http.hpp"
+#include "daemon/api/services.hpp"
+
+// The handlers of the route table, a file for each kind of thing.
+
+namespace banger::api {
+
+Task<Response> get_version(const Request& request, Services& services);
+Task<Response> get_daemon(const Request& request, Services& services);
+Task<Response> stop_daemon(const Request& request, Services& services);
+Task<Response> get_doctor(const Request& request, Services& services);
+Task<Response> get_metrics(const Request& request, Services& services);
+
+Task<Response> list_images(const Request& request, Services& services);
+Task<Response> pull_image(const Request& request, Services& services);
+Task<Response> show_image(const Request& request, Services& services);
+Task<Response> delete_image(const Request& request, Services& services);
+
+Task<Response> list_kernels(const Request& request, Services& services);
+Task<Response> import_kernel(const Request& request, Services& services);
+Task<Response> show_kernel(const Request& request, Services& services);
+Task<Response> delete_kernel(const Request& request, Services& services);
+
+Task<Response> list_vms(const Request& request, Services& services);
+Task<Response> create_vm(const Request& request, Services& services);
+Task<Response> show_vm(const Request& request, Services& services);
+Task<Response> delete_vm(const Request& request, Services& services);
+Task<Response> start_vm(const Request& request, Services& services);
+Task<Response> stop_vm(const Request& request, Services& services);
+Task<Response> get_vm_logs(const Request& request, Services& services);
+
+/// By WebSocket, v5.channel.k8s.io.
+Task<void> exec_by_websocket(const Request& request, Services& services, Exchange& exchange);
+/// One request, lines of JSON back: for curl.
+Task<void> exec_by_lines(const Request& request, Services& services, Exchange& exchange);
+
+Task<Response> list_operations(const Request& request, Services& services);
+Task<Response> show_operation(const Request& request, Services& services);
+Task<Response> cancel_operation(const Request& request, Services& services);
+
+}  // namespace banger::api

@@ -1,0 +1,9 @@
+#include "daemon/api/version.hpp"
+
+namespace banger::api {
+
+const char* version() noexcept {
+    return BANGER_VERSION;
+}
+
+}  // namespace banger::api
