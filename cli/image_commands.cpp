@@ -1,0 +1,96 @@
+#include <memory>
+
+#include "cli/commands.hpp"
+#include "cli/format.hpp"
+#include "cli/operation_wait.hpp"
+#include "cli/options.hpp"
+#include "cli/table.hpp"
+
+namespace banger::cli {
+namespace {
+
+std::string image_target(const std::string& image) {
+    return "/v1/images/" + encode_segment(image);
+}
+
+Task<int> pull(Session& session, api::ImagePullRequest request) {
+    request.reference = absolute_reference(request.reference);
+    const auto result = co_await run_operation(session, "/v1/images", to_json(request));
+    const auto image = from_json<api::ImageInfo>(result);
+    for (const auto& warning : image.warnings)
+        say("warning: " + warning);
+    if (session.json) {
+        print_json(result);
+    } else {
+        print(fmt::format("{}  {}  {} used of {}\n", image.name, image.digest,
+                          format_bytes(image.used_bytes), format_bytes(image.size)));
+    }
+    co_return 0;
+}
+
+Task<int> list(Session& session) {
+    const auto answer = co_await session.client.get("/v1/images");
+    if (session.json) {
+        print_json(answer);
+        co_return 0;
+    }
+    Table table({"NAME", "DIGEST", "ARCH", "LAYERS", "USED", "SIZE", "CREATED", "REFERENCE"});
+    for (const auto& image : from_json<std::vector<api::ImageInfo>>(answer)) {
+        table.add({image.name, image.digest.substr(0, 19), image.arch, std::to_string(image.layers),
+                   format_bytes(image.used_bytes), format_bytes(image.size),
+                   format_time(image.created_at), image.reference});
+    }
+    print(table.render());
+    co_return 0;
+}
+
+Task<int> show(Session& session, std::string image) {
+    const auto answer = co_await session.client.get(image_target(image));
+    session.json ? print_json(answer) : print(format_details(answer));
+    co_return 0;
+}
+
+Task<int> remove(Session& session, std::string image) {
+    co_await run_removal(session, image_target(image));
+    const boost::json::object result{{"image", image}, {"result", "deleted"}};
+    session.json ? print_json(result) : print("deleted " + image + "\n");
+    co_return 0;
+}
+
+void add_pull(CLI::App& image, Invocation& invocation) {
+    auto request = std::make_shared<api::ImagePullRequest>();
+    auto* command = add_command(image, "pull", "make an image of a container image", invocation);
+    command->add_option("reference", request->reference, "registry reference or oci:PATH[:TAG]")
+        ->required();
+    command->add_option("--name", request->name, "local name; default: from the reference");
+    add_size_option(*command, "--size", request->size, "size of the file system");
+    command->callback([request, &invocation] {
+        invocation.action = [request](Session& session) { return pull(session, *request); };
+    });
+}
+
+/// A command about one image.
+void add_one(CLI::App& parent, const std::string& name, const std::string& help,
+             Task<int> (*act)(Session&, std::string), Invocation& invocation) {
+    auto image = std::make_shared<std::string>();
+    auto* command = add_command(parent, name, help, invocation);
+    command->add_option("image", *image, "name, id or reference")->required();
+    if (name == "delete") command->alias("rm");
+    command->callback([image, act, &invocation] {
+        invocation.action = [image, act](Session& session) { return act(session, *image); };
+    });
+}
+
+}  // namespace
+
+void add_image_commands(CLI::App& app, Invocation& invocation) {
+    auto* image = app.add_subcommand("image", "images: what VMs start from");
+    image->require_subcommand(1);
+    add_pull(*image, invocation);
+    auto* list_command = add_command(*image, "list", "list images", invocation);
+    list_command->alias("ls")->callback([&invocation] { invocation.action = list; });
+    add_one(*image, "show", "show all about an image", show, invocation);
+    add_one(*image, "delete", "delete an image that no VM uses", remove, invocation);
+}
+
+}  // namespace banger::cli

@@ -1,0 +1,155 @@
+#include "cli/operation_wait.hpp"
+
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <optional>
+#include <span>
+
+#include "cli/progress.hpp"
+#include "cli/sse.hpp"
+#include "cli/terminal.hpp"
+#include "pipelines/io/wait.hpp"
+
+namespace banger::cli {
+namespace {
+
+/// Progress on standard error; nothing of it with --json.
+class ProgressView {
+  public:
+    explicit ProgressView(bool quiet) : quiet_(quiet), renderer_(screen()) {}
+    void show(const api::ProgressEvent& event) {
+        write(renderer_.update(event, ProgressRenderer::Clock::now()));
+    }
+    void finish() { write(renderer_.finish()); }
+
+  private:
+    static ProgressRenderer::Screen screen() {
+        const auto size = terminal_size(STDERR_FILENO);
+        return {is_live_terminal(STDERR_FILENO), size.columns, size.lines};
+    }
+    void write(const std::string& text) {
+        if (!quiet_) std::fwrite(text.data(), 1, text.size(), stderr);
+    }
+    bool quiet_;
+    ProgressRenderer renderer_;
+};
+
+std::string target_of(const api::OperationInfo& operation) {
+    return "/v1/operations/" + encode_segment(operation.id);
+}
+
+std::string describe_cancelled(const api::OperationInfo& operation) {
+    return fmt::format("{} of '{}' was cancelled", operation.kind, operation.target);
+}
+
+/// Reads one event stream; nothing when it was cut before the operation's end.
+Task<std::optional<api::OperationInfo>> read_events(ApiClient& client, std::string target,
+                                                    ProgressView& view) {
+    const auto response = co_await client.open_stream(target + "/events");
+    SseParser parser;
+    std::array<char, 4096> buffer{};
+    while (const auto got =
+               co_await response->read_some(std::as_writable_bytes(std::span(buffer)))) {
+        for (const auto& event : parser.push({buffer.data(), got})) {
+            const auto data = parse_json(event.data, "an event of the operation");
+            if (event.name == "end") co_return from_json<api::OperationInfo>(data);
+            if (event.name == "progress") view.show(from_json<api::ProgressEvent>(data));
+        }
+    }
+    co_return std::nullopt;
+}
+
+Task<api::OperationInfo> watch(ApiClient& client, api::OperationInfo operation,
+                               ProgressView& view) {
+    for (;;) {
+        auto ended = co_await read_events(client, target_of(operation), view);
+        if (ended) co_return *ended;
+        const auto state = co_await client.get(target_of(operation));
+        operation = from_json<api::OperationInfo>(state);
+        if (operation.state != "running") co_return operation;
+        co_await sleep_for(std::chrono::milliseconds(200));
+    }
+}
+
+Task<void> cancel(Session& session, const api::OperationInfo& operation) {
+    say("cancelling " + operation.kind + "; press Ctrl-C again to leave at once");
+    try {
+        co_await session.client.remove(target_of(operation));
+    } catch (const Error& error) {
+        // It ended in this moment: the next look at it tells how.
+        if (error.code() != Errc::not_found && error.code() != Errc::conflict) throw;
+    }
+}
+
+/// Within the same race as the wait, so that a second interrupt is heeded at any point.
+Task<api::OperationInfo> cancel_and_watch(Session& session, api::OperationInfo operation,
+                                          ProgressView& view) {
+    co_await cancel(session, operation);
+    co_return co_await watch(session.client, std::move(operation), view);
+}
+
+Task<api::OperationInfo> follow(Session& session, Interrupts& interrupts,
+                                api::OperationInfo operation, ProgressView& view) {
+    auto first = co_await race(watch(session.client, operation, view), interrupts.next());
+    if (first.index() == 0) co_return std::get<0>(std::move(first));
+    view.finish();
+    const auto signal = std::get<1>(first);
+    auto second = co_await race(cancel_and_watch(session, operation, view), interrupts.next());
+    if (second.index() == 1) leave_at_once(std::get<1>(second));
+    auto ended = std::get<0>(std::move(second));
+    if (ended.state == "cancelled") throw Interrupted(signal, describe_cancelled(ended));
+    co_return ended;
+}
+
+}  // namespace
+
+Task<api::OperationInfo> follow_operation(Session& session, Interrupts& interrupts,
+                                          api::OperationInfo operation) {
+    ProgressView view(session.json);
+    auto ended = co_await follow(session, interrupts, std::move(operation), view);
+    view.finish();
+    co_return ended;
+}
+
+const boost::json::value& require_success(const api::OperationInfo& operation) {
+    if (operation.state == "succeeded") return operation.result;
+    if (operation.state == "cancelled") {
+        throw Error(Errc::cancelled, describe_cancelled(operation));
+    }
+    if (operation.error) {
+        throw Error(errc_from_string(operation.error->code), operation.error->message);
+    }
+    fail(Errc::internal, "{} of '{}' {}", operation.kind, operation.target, operation.state);
+}
+
+bool is_operation(const boost::json::value& answer) {
+    const auto* object = answer.if_object();
+    return object && object->contains("kind") && object->contains("target") &&
+           object->contains("state");
+}
+
+Task<boost::json::value> finish_request(Session& session, Interrupts& interrupts,
+                                        boost::json::value answer) {
+    if (!is_operation(answer)) co_return answer;
+    auto operation = from_json<api::OperationInfo>(answer);
+    const auto ended = co_await follow_operation(session, interrupts, std::move(operation));
+    co_return require_success(ended);
+}
+
+Task<boost::json::value> run_operation(Session& session, std::string target,
+                                       boost::json::value body) {
+    Interrupts interrupts(session.executor);
+    auto answer = co_await session.client.post(std::move(target), std::move(body));
+    co_return co_await finish_request(session, interrupts, std::move(answer));
+}
+
+Task<boost::json::value> run_removal(Session& session, std::string target) {
+    Interrupts interrupts(session.executor);
+    auto answer = co_await session.client.remove(std::move(target));
+    co_return co_await finish_request(session, interrupts, std::move(answer));
+}
+
+}  // namespace banger::cli

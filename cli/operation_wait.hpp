@@ -1,0 +1,33 @@
+#pragma once
+
+#include <boost/json/value.hpp>
+#include <string>
+
+#include "cli/interrupts.hpp"
+#include "cli/session.hpp"
+#include "daemon/api/types.hpp"
+#include "pipelines/io/task.hpp"
+
+namespace banger::cli {
+
+/// Shows the progress of an operation and returns it when it has ended, however it ended. The first
+/// interrupt cancels it, waits for that, and throws Interrupted unless the end was quicker; the
+/// second leaves the process.
+Task<api::OperationInfo> follow_operation(Session& session, Interrupts& interrupts,
+                                          api::OperationInfo operation);
+
+/// The result of an operation; its error, as Error, when it failed or was cancelled.
+const boost::json::value& require_success(const api::OperationInfo& operation);
+
+/// Whether an answer is an accepted operation, rather than a result that was there at once.
+bool is_operation(const boost::json::value& answer);
+/// The result behind an answer: of the operation, once it has succeeded, or the answer itself.
+Task<boost::json::value> finish_request(Session& session, Interrupts& interrupts,
+                                        boost::json::value answer);
+
+/// Sends the request, follows the operation it answers with, and returns the result.
+Task<boost::json::value> run_operation(Session& session, std::string target,
+                                       boost::json::value body);
+Task<boost::json::value> run_removal(Session& session, std::string target);
+
+}  // namespace banger::cli
