@@ -19,7 +19,7 @@ constexpr std::size_t kLargestAgent = std::size_t{64} << 20;
 constexpr std::size_t kLargestModule = std::size_t{256} << 20;
 constexpr std::size_t kAlignment = 4;
 
-/// The part that depends only on agent and kernel. `loaded` gets the modules' paths inside.
+/// The part that depends only on agent and kernel. `loaded` gets the names of the modules' files.
 std::string make_common_archive(const InitramfsOptions& options, boost::json::array& loaded) {
     CpioArchive archive;
     // Without a console node in the archive the kernel starts PID 1 without standard streams.
@@ -30,10 +30,10 @@ std::string make_common_archive(const InitramfsOptions& options, boost::json::ar
     archive.add_file(guest::kInitPath, read_file(options.agent, kLargestAgent), 0755);
     archive.add_directory(guest::kModulesDirectory);
     for (const auto& file : kernel::load_order(options.modules_dir, options.modules)) {
-        const auto inside =
-            fmt::format("{}/{}", guest::kModulesDirectory, file.substr(file.rfind('/') + 1));
-        archive.add_file(inside, read_file(options.modules_dir + "/" + file, kLargestModule));
-        loaded.emplace_back(inside);
+        const auto name = file.substr(file.rfind('/') + 1);
+        archive.add_file(fmt::format("{}/{}", guest::kModulesDirectory, name),
+                         read_file(options.modules_dir + "/" + file, kLargestModule));
+        loaded.emplace_back(name);
     }
     return std::move(archive).finish();
 }

@@ -32,8 +32,8 @@ struct InitramfsOptions {
     std::string agent;        ///< path of the static banger-vsock-agent
     std::string modules_dir;  ///< <kernels>/<name>/modules; may be absent when all is built in
     std::vector<std::string> modules;  ///< names to load, from kernel::modules_for()
-    /// The per-VM settings of guest/vsock-agent/protocol.hpp. `modules` is filled in here: absolute
-    /// paths inside the initramfs, in load order.
+    /// The per-VM settings of guest/vsock-agent/protocol.hpp. `modules` is filled in here: the
+    /// files below guest::kModulesDirectory, in load order.
     boost::json::object settings;
 };
 
