@@ -31,25 +31,31 @@ class HttpHeaders {
 
 struct HttpRequest {
     std::string method = "GET";
-    std::string url;  ///< absolute: https://host[:port]/path?query; with a Unix socket the host is a label
+    /// Absolute: https://host[:port]/path?query. With a Unix socket the host is only a label.
+    std::string url;
     HttpHeaders headers;
     std::string body;
-    /// Redirects to follow (at most 10). Authorization and Cookie are dropped when host or port change,
-    /// https never becomes http, and only GET and HEAD are followed.
+    /// Redirects to follow (at most 10). Authorization and Cookie are dropped when host or port
+    /// change, https never becomes http, and only GET and HEAD are followed.
     int max_redirects = 0;
 };
 
 struct HttpOptions {
-    std::string unix_socket;                          ///< connect here instead of to the URL's host
-    std::vector<std::string> plain_http_hosts;        ///< further host[:port] for which http:// is allowed
-    std::string ca_file;                              ///< PEM added to the system's
+    /// Connect here instead of to the URL's host.
+    std::string unix_socket;
+    /// Further host or host:port for which http:// is allowed.
+    std::vector<std::string> plain_http_hosts;
+    /// PEM certificates trusted besides the system's.
+    std::string ca_file;
     std::chrono::seconds connect_timeout{10};
+    /// Zero: wait for ever, here and below.
     std::chrono::seconds header_timeout{30};
-    std::chrono::seconds stall_timeout{30};           ///< without a byte of the body
+    /// Without a byte of the body.
+    std::chrono::seconds stall_timeout{30};
 };
 
-/// A response whose header is here and whose body is still to be read. Destroying it early drops the
-/// connection; a body read to its end gives the connection back for reuse.
+/// A response whose header is here and whose body is still to be read. Destroying it early drops
+/// the connection; a body read to its end gives the connection back for reuse.
 class HttpResponse {
   public:
     virtual ~HttpResponse() = default;
@@ -57,16 +63,17 @@ class HttpResponse {
     virtual const HttpHeaders& headers() const = 0;
     /// The URL that answered, after redirects.
     virtual const std::string& url() const = 0;
-    /// Up to buffer.size() bytes; 0 at the end. Throws Error{unavailable} when cut, {timed_out} on a stall.
+    /// Up to buffer.size() bytes; 0 at the end. Throws Error{unavailable} when cut, {timed_out} on
+    /// a stall.
     virtual Task<std::size_t> read_some(std::span<std::byte> buffer) = 0;
     /// All of the body; throws Error{invalid_argument} beyond `limit` bytes.
     Task<std::string> read_all(std::size_t limit);
 };
 
 /// HTTP/1.1 by Beast, over TCP, TLS (system CAs, host name checked) or a Unix socket. Plain HTTP is
-/// refused except for loopback hosts (localhost, 127/8, ::1), plain_http_hosts, and Unix sockets. Header
-/// values with CR, LF or NUL are refused. Response headers may take 64 KiB. One per use; not a pool of
-/// hosts: connections are kept per host:port and closed with the client.
+/// refused except for loopback hosts (localhost, 127/8, ::1), plain_http_hosts, and Unix sockets.
+/// Header values with CR, LF or NUL are refused. Response headers may take 64 KiB. One per use; not
+/// a pool of hosts: connections are kept per host:port and closed with the client.
 class HttpClient {
   public:
     HttpClient(boost::asio::any_io_executor executor, HttpOptions options);
@@ -79,7 +86,8 @@ class HttpClient {
     std::shared_ptr<State> state_;
 };
 
-/// A loopback name or address, to which plain HTTP may go: localhost, 127/8, ::1, with or without port.
+/// A loopback name or address, to which plain HTTP may go: localhost, 127/8, ::1, with or without
+/// port.
 bool is_loopback_host(std::string_view host);
 
 }  // namespace banger

@@ -11,8 +11,8 @@
 
 namespace banger {
 
-/// Binary WebSocket messages (RFC 6455), whoever upgraded the connection. One reader and one writer at
-/// a time. The client side is connect_websocket; the server side is made by daemon/api/server.
+/// Binary WebSocket messages (RFC 6455), whoever upgraded the connection. One reader and one writer
+/// at a time. The client side is connect_websocket; the server side is made by daemon/api/server.
 class WebSocket {
   public:
     virtual ~WebSocket() = default;

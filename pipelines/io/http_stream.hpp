@@ -1,0 +1,211 @@
+#pragma once
+
+// Includes Beast: for http_connection.cpp only.
+
+#include <sys/socket.h>
+
+#include <boost/asio/ssl/error.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <cerrno>
+#include <utility>
+
+#include "pipelines/io/error.hpp"
+#include "pipelines/io/http_connection.hpp"
+#include "pipelines/io/wait.hpp"
+
+namespace banger {
+
+/// HttpConnection over any Beast stream: TCP, TLS over TCP, or a Unix socket.
+template <class Stream>
+class HttpStream final : public HttpConnection {
+  public:
+    HttpStream(Stream stream, std::string peer, const HttpOptions& options)
+        : stream_(std::move(stream)),
+          peer_(std::move(peer)),
+          header_timeout_(options.header_timeout),
+          stall_timeout_(options.stall_timeout) {}
+
+    Task<std::optional<HttpHead>> exchange(const HttpRequest& request,
+                                           const HttpTarget& target) override;
+    Task<std::size_t> read_body(std::span<std::byte> buffer) override;
+
+    bool is_reusable() const override {
+        return !broken_ && parser_ && parser_->is_done() && parser_->keep_alive() &&
+               buffer_.size() == 0;
+    }
+
+    bool is_quiet() override {
+        char byte = 0;
+        const int fd = boost::beast::get_lowest_layer(stream_).socket().native_handle();
+        const auto count = ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+        return count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+    }
+
+  private:
+    using Body = boost::beast::http::buffer_body;
+    using Parser = boost::beast::http::response_parser<Body>;
+    using Message = boost::beast::http::request<boost::beast::http::string_body>;
+    static constexpr std::uint32_t kHeaderLimit = 64 * 1024;
+
+    static Message make_message(const HttpRequest& request, const HttpTarget& target);
+    Task<boost::system::error_code> write(Message message);
+    Task<boost::system::error_code> read_header(bool head_only);
+    HttpHead head() const;
+    static bool is_closed(const boost::system::error_code& error);
+    [[noreturn]] void fail_with(const boost::system::error_code& error,
+                                std::chrono::seconds limit) const;
+
+    /// Before each read and write: Beast's expiry is not renewed by itself. Zero means no limit.
+    void expire_after(std::chrono::seconds limit) {
+        auto& socket = boost::beast::get_lowest_layer(stream_);
+        if (limit.count() > 0) {
+            socket.expires_after(limit);
+        } else {
+            socket.expires_never();
+        }
+    }
+
+    Stream stream_;
+    std::string peer_;
+    std::chrono::seconds header_timeout_;
+    std::chrono::seconds stall_timeout_;
+    boost::beast::flat_buffer buffer_;
+    std::optional<Parser> parser_;
+    bool broken_ = false;
+};
+
+template <class Stream>
+auto HttpStream<Stream>::make_message(const HttpRequest& request, const HttpTarget& target)
+    -> Message {
+    namespace http = boost::beast::http;
+    Message message;
+    message.version(11);
+    message.method_string(request.method);
+    message.target(target.path);
+    message.set(http::field::host, target.authority);
+    message.set(http::field::user_agent, "banger");
+    message.set(http::field::accept, "*/*");
+    bool first_accept = true;
+    for (const auto& [name, value] : request.headers.fields()) {
+        // Only Accept may come several times; everything else replaces what stands above.
+        if (boost::beast::iequals(name, "Accept") && !std::exchange(first_accept, false)) {
+            message.insert(name, value);
+        } else {
+            message.set(name, value);
+        }
+    }
+    message.body() = request.body;
+    if (!request.body.empty() || (request.method != "GET" && request.method != "HEAD")) {
+        message.content_length(request.body.size());
+    }
+    return message;
+}
+
+template <class Stream>
+Task<boost::system::error_code> HttpStream<Stream>::write(Message message) {
+    namespace http = boost::beast::http;
+    http::request_serializer<http::string_body> serializer(message);
+    while (!serializer.is_done()) {
+        expire_after(stall_timeout_);
+        auto [error, count] = co_await http::async_write_some(stream_, serializer, as_tuple);
+        if (error) co_return error;
+    }
+    co_return boost::system::error_code();
+}
+
+template <class Stream>
+Task<boost::system::error_code> HttpStream<Stream>::read_header(bool head_only) {
+    namespace http = boost::beast::http;
+    do {
+        parser_.emplace();
+        parser_->header_limit(kHeaderLimit);
+        parser_->body_limit(boost::none);
+        parser_->skip(head_only);
+        expire_after(header_timeout_);
+        auto [error, count] =
+            co_await http::async_read_header(stream_, buffer_, *parser_, as_tuple);
+        if (error) co_return error;
+        // 1xx answers announce the real one.
+    } while (parser_->get().result_int() < 200);
+    co_return boost::system::error_code();
+}
+
+template <class Stream>
+Task<std::optional<HttpHead>> HttpStream<Stream>::exchange(const HttpRequest& request,
+                                                           const HttpTarget& target) {
+    broken_ = true;
+    parser_.reset();
+    auto limit = stall_timeout_;
+    auto error = co_await write(make_message(request, target));
+    if (!error) {
+        limit = header_timeout_;
+        error = co_await read_header(request.method == "HEAD");
+    }
+    if (error) {
+        const bool nothing_came = buffer_.size() == 0 && !(parser_ && parser_->got_some());
+        if (nothing_came && is_closed(error)) co_return std::nullopt;
+        fail_with(error, limit);
+    }
+    broken_ = false;
+    co_return head();
+}
+
+template <class Stream>
+Task<std::size_t> HttpStream<Stream>::read_body(std::span<std::byte> buffer) {
+    namespace http = boost::beast::http;
+    while (!parser_->is_done()) {
+        auto& body = parser_->get().body();
+        body.data = buffer.data();
+        body.size = buffer.size();
+        broken_ = true;
+        expire_after(stall_timeout_);
+        auto [error, count] = co_await http::async_read_some(stream_, buffer_, *parser_, as_tuple);
+        // "need_buffer" only says that ours is full.
+        if (error && error != http::error::need_buffer) fail_with(error, stall_timeout_);
+        broken_ = false;
+        const std::size_t filled = buffer.size() - body.size;
+        if (filled > 0) co_return filled;
+    }
+    boost::beast::get_lowest_layer(stream_).expires_never();
+    co_return 0;
+}
+
+template <class Stream>
+HttpHead HttpStream<Stream>::head() const {
+    HttpHead head;
+    head.status = static_cast<int>(parser_->get().result_int());
+    for (const auto& field : parser_->get()) {
+        head.headers.add(std::string(field.name_string()), std::string(field.value()));
+    }
+    return head;
+}
+
+template <class Stream>
+bool HttpStream<Stream>::is_closed(const boost::system::error_code& error) {
+    namespace sys = boost::system::errc;
+    return error == boost::beast::http::error::end_of_stream || error == sys::connection_reset ||
+           error == sys::broken_pipe || error == boost::asio::ssl::error::stream_truncated;
+}
+
+template <class Stream>
+void HttpStream<Stream>::fail_with(const boost::system::error_code& error,
+                                   std::chrono::seconds limit) const {
+    namespace http = boost::beast::http;
+    if (error == boost::asio::error::operation_aborted) throw_cancelled();
+    if (error == boost::beast::error::timeout) {
+        fail(Errc::timed_out, "{} sent nothing for {} s", peer_, limit.count());
+    }
+    if (error == http::error::header_limit) {
+        fail(Errc::unavailable, "{} sent a header of more than 64 KiB", peer_);
+    }
+    if (error == http::error::partial_message || is_closed(error)) {
+        fail(Errc::unavailable, "{} closed the connection in the middle of its answer", peer_);
+    }
+    if (error.category() == http::make_error_code(http::error::bad_version).category()) {
+        fail(Errc::unavailable, "{} sent an answer that is not HTTP: {}", peer_, error.message());
+    }
+    fail(Errc::unavailable, "the connection to {} broke: {}", peer_, error.message());
+}
+
+}  // namespace banger
