@@ -1,5 +1,7 @@
 #include "daemon/api/router.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <exception>
 #include <set>

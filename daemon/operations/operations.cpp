@@ -1,5 +1,6 @@
 #include "daemon/operations/operations.hpp"
 
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 #include <sys/random.h>
 

@@ -1,0 +1,254 @@
+#include "test/integration/api_fakes.hpp"
+
+#include <chrono>
+
+#include "pipelines/io/error.hpp"
+#include "pipelines/io/wait.hpp"
+
+namespace banger::test {
+namespace {
+
+using namespace std::chrono_literals;
+using vm::ExecEvent;
+
+constexpr std::size_t kWindow = 64 * 1024;
+
+std::vector<std::byte> bytes_of(std::string_view text) {
+    const auto bytes = std::as_bytes(std::span(text));
+    return {bytes.begin(), bytes.end()};
+}
+
+class FakeSession final : public vm::ExecSession {
+  public:
+    FakeSession(boost::asio::any_io_executor executor, FakeProcesses& seen,
+                const api::ExecRequest& request)
+        : seen_(seen), program_(request.command.front()), changed_(executor) {
+        ++seen_.started;
+        if (program_ == "exit") exit_code_ = std::stoi(request.command.at(1));
+        if (program_ == "both") say("to out\n", "to err\n");
+        if (program_ == "bytes") {
+            output_.push_back(
+                {.kind = ExecEvent::Kind::standard_out, .bytes = bytes_of("\xff\xfe")});
+            output_.push_back({.kind = ExecEvent::Kind::standard_out, .bytes = bytes_of("\xc3")});
+            output_.push_back({.kind = ExecEvent::Kind::standard_out, .bytes = bytes_of("\xa4\n")});
+        }
+        if (program_ == "both" || program_ == "bytes" || program_ == "head") exit_code_ = 0;
+    }
+    ~FakeSession() override { ++seen_.destroyed; }
+
+    Task<void> write_stdin(std::span<const std::byte> bytes) override {
+        if (program_ == "head")
+            fail(Errc::unavailable, "the process has closed its standard input");
+        for (std::size_t at = 0; at < bytes.size();) {
+            while (unread_ >= kWindow)
+                co_await changed_.wait();
+            const auto piece = bytes.subspan(at, std::min(bytes.size() - at, kWindow));
+            at += piece.size();
+            unread_ += piece.size();
+            seen_.most_unread = std::max(seen_.most_unread, unread_);
+            output_.push_back(
+                {.kind = ExecEvent::Kind::standard_out, .bytes = {piece.begin(), piece.end()}});
+            changed_.notify();
+        }
+    }
+    Task<void> close_stdin() override {
+        if (program_ == "cat") exit_code_ = 0;
+        changed_.notify();
+        co_return;
+    }
+    Task<void> resize(std::uint16_t width, std::uint16_t height) override {
+        seen_.sizes.emplace_back(width, height);
+        co_return;
+    }
+    Task<void> signal(int number) override {
+        seen_.signals.push_back(number);
+        exit_code_ = 128 + number;
+        changed_.notify();
+        co_return;
+    }
+    Task<ExecEvent> next() override {
+        if (program_ == "vanish") fail(Errc::unavailable, "the VM went away");
+        if (program_ == "spam") {
+            seen_.written += kWindow;
+            ExecEvent event{.kind = ExecEvent::Kind::standard_out, .bytes = {}};
+            event.bytes.assign(kWindow, std::byte{'x'});
+            co_return event;
+        }
+        while (output_.empty() && !exit_code_)
+            co_await changed_.wait();
+        if (output_.empty()) {
+            co_return ExecEvent{
+                .kind = ExecEvent::Kind::exited, .bytes = {}, .exit_code = *exit_code_};
+        }
+        auto event = std::move(output_.front());
+        output_.pop_front();
+        unread_ -= std::min(unread_, event.bytes.size());
+        changed_.notify();
+        co_return event;
+    }
+
+  private:
+    void say(std::string_view out, std::string_view error) {
+        output_.push_back({.kind = ExecEvent::Kind::standard_out, .bytes = bytes_of(out)});
+        output_.push_back({.kind = ExecEvent::Kind::standard_error, .bytes = bytes_of(error)});
+    }
+
+    FakeProcesses& seen_;
+    std::string program_;
+    Notifier changed_;
+    std::deque<ExecEvent> output_;
+    std::size_t unread_ = 0;
+    std::optional<int> exit_code_;
+};
+
+}  // namespace
+
+FakeVms::FakeVms(boost::asio::any_io_executor executor) : executor_(std::move(executor)) {}
+FakeVms::~FakeVms() = default;
+
+api::VmInfo& FakeVms::get(const std::string& ref) {
+    const auto found = vms_.find(ref);
+    if (found == vms_.end()) fail(Errc::not_found, "no VM named '{}'", ref);
+    return found->second;
+}
+
+Task<std::vector<api::VmInfo>> FakeVms::list() {
+    try {
+        if (list_hangs) co_await sleep_for(1h);
+    } catch (const boost::system::system_error&) {
+        ++lists_cancelled;
+        throw;
+    }
+    std::vector<api::VmInfo> infos;
+    for (const auto& [name, info] : vms_)
+        infos.push_back(info);
+    co_return infos;
+}
+
+Task<api::VmInfo> FakeVms::show(std::string ref) {
+    co_return get(ref);
+}
+
+Task<api::VmInfo> FakeVms::create(api::VmCreateRequest request, ProgressSink progress) {
+    const auto name = request.name.value_or("nameless");
+    try {
+        for (std::uint64_t tick = 1; name == "slow"; ++tick) {
+            progress({.stage = "boot", .item = "", .done = tick, .total = 0, .message = ""});
+            co_await sleep_for(1ms);
+        }
+    } catch (const boost::system::system_error&) {
+        cancelled = true;
+        throw;
+    }
+    if (vms_.contains(name)) fail(Errc::already_exists, "there is a VM named '{}' already", name);
+    progress({.stage = "disks", .item = "", .done = 1, .total = 1, .message = ""});
+    progress({.stage = "boot", .item = "", .done = 1, .total = 1, .message = "booted"});
+    auto& info = vms_[name];
+    info.id = name;
+    info.name = name;
+    info.state = request.start ? "running" : "created";
+    co_return info;
+}
+
+Task<api::VmInfo> FakeVms::start(std::string ref, ProgressSink) {
+    get(ref).state = "running";
+    co_return get(ref);
+}
+
+Task<api::VmInfo> FakeVms::stop(std::string ref, int seconds, ProgressSink) {
+    last_stop_seconds = seconds;
+    get(ref).state = "stopped";
+    co_return get(ref);
+}
+
+Task<void> FakeVms::remove(std::string ref, bool force, ProgressSink) {
+    if (get(ref).state == "running" && !force) fail(Errc::conflict, "the VM '{}' is running", ref);
+    vms_.erase(ref);
+    co_return;
+}
+
+Task<std::unique_ptr<vm::ExecSession>> FakeVms::exec(std::string ref, api::ExecRequest request) {
+    if (get(ref).state != "running") fail(Errc::conflict, "the VM '{}' is not running", ref);
+    last_exec = request;
+    co_return std::make_unique<FakeSession>(executor_, processes, request);
+}
+
+Task<std::string> FakeVms::serial_log(std::string ref, std::size_t bytes) {
+    get(ref);
+    const std::string log = "line 1\nline 2\n";
+    co_return log.substr(log.size() - std::min(bytes, log.size()));
+}
+
+Task<void> FakeVms::reconcile() {
+    co_return;
+}
+Task<void> FakeVms::close() {
+    co_return;
+}
+
+Task<std::vector<api::ImageInfo>> FakeImages::list() {
+    std::vector<api::ImageInfo> infos;
+    for (const auto& [name, info] : images_)
+        infos.push_back(info);
+    co_return infos;
+}
+
+Task<std::optional<api::ImageInfo>> FakeImages::find(std::string ref) {
+    const auto found = images_.find(ref);
+    if (found == images_.end()) co_return std::nullopt;
+    co_return found->second;
+}
+
+Task<api::ImageInfo> FakeImages::show(std::string ref) {
+    auto found = co_await find(ref);
+    if (!found) fail(Errc::not_found, "no image named '{}'", ref);
+    co_return std::move(*found);
+}
+
+Task<api::ImageInfo> FakeImages::pull(api::ImagePullRequest request, ProgressSink progress) {
+    progress({.stage = "download", .item = "layer", .done = 5, .total = 10, .message = ""});
+    if (request.reference.starts_with("bad")) fail(Errc::digest_mismatch, "the bytes are wrong");
+    auto& info = images_[request.name.value_or(request.reference)];
+    info.name = request.name.value_or(request.reference);
+    info.reference = request.reference;
+    co_return info;
+}
+
+Task<void> FakeImages::remove(std::string ref) {
+    if (images_.erase(ref) == 0) fail(Errc::not_found, "no image named '{}'", ref);
+    co_return;
+}
+
+Task<void> FakeImages::reconcile() {
+    co_return;
+}
+
+Task<std::vector<api::KernelInfo>> FakeKernels::list() {
+    std::vector<api::KernelInfo> infos;
+    for (const auto& [name, info] : kernels_)
+        infos.push_back(info);
+    co_return infos;
+}
+
+Task<api::KernelInfo> FakeKernels::show(std::string name) {
+    const auto found = kernels_.find(name);
+    if (found == kernels_.end()) fail(Errc::not_found, "no kernel named '{}'", name);
+    co_return found->second;
+}
+
+Task<api::KernelInfo> FakeKernels::import(api::KernelImportRequest request, ProgressSink) {
+    auto& info = kernels_[request.name];
+    info.name = request.name;
+    co_return info;
+}
+
+Task<void> FakeKernels::remove(std::string name) {
+    if (kernels_.erase(name) == 0) fail(Errc::not_found, "no kernel named '{}'", name);
+    co_return;
+}
+
+Task<void> FakeKernels::reconcile() {
+    co_return;
+}
+
+}  // namespace banger::test

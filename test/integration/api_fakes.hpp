@@ -1,0 +1,86 @@
+#pragma once
+
+// Services in memory, for tests of the protocol alone; the real ones have their own.
+
+#include <boost/asio/any_io_executor.hpp>
+#include <deque>
+#include <map>
+
+#include "daemon/image/image_service.hpp"
+#include "daemon/image/kernel_service.hpp"
+#include "daemon/vm/vm_service.hpp"
+#include "pipelines/io/notifier.hpp"
+
+namespace banger::test {
+
+/// What the processes of FakeVms have seen and how they ended.
+struct FakeProcesses {
+    int started = 0;
+    int destroyed = 0;
+    std::vector<int> signals;
+    std::vector<std::pair<int, int>> sizes;
+    std::size_t most_unread = 0;  ///< bytes taken from a client before the process read them
+    std::size_t written = 0;      ///< bytes of output handed out
+};
+
+/// VMs whose processes are: `cat` (standard input to standard output), `exit N`, `both` (a line on
+/// either output), `bytes` (no UTF-8, and a character in two pieces), `spam` (output for ever),
+/// `wait` (for a signal, ends with 128+n), `head` (closes standard input at once), `vanish` (the VM
+/// goes away).
+class FakeVms final : public vm::VmService {
+  public:
+    explicit FakeVms(boost::asio::any_io_executor executor);
+    ~FakeVms() override;
+
+    Task<std::vector<api::VmInfo>> list() override;
+    Task<api::VmInfo> show(std::string ref) override;
+    /// A VM named "slow" takes until it is cancelled and reports progress every millisecond.
+    Task<api::VmInfo> create(api::VmCreateRequest request, ProgressSink progress) override;
+    Task<api::VmInfo> start(std::string ref, ProgressSink progress) override;
+    Task<api::VmInfo> stop(std::string ref, int seconds, ProgressSink progress) override;
+    Task<void> remove(std::string ref, bool force, ProgressSink progress) override;
+    Task<std::unique_ptr<vm::ExecSession>> exec(std::string ref, api::ExecRequest request) override;
+    Task<std::string> serial_log(std::string ref, std::size_t bytes) override;
+    Task<void> reconcile() override;
+    Task<void> close() override;
+
+    FakeProcesses processes;
+    api::ExecRequest last_exec;
+    int last_stop_seconds = 0;
+    bool cancelled = false;
+    bool list_hangs = false;
+    int lists_cancelled = 0;
+
+  private:
+    api::VmInfo& get(const std::string& ref);
+    boost::asio::any_io_executor executor_;
+    std::map<std::string, api::VmInfo> vms_;
+};
+
+class FakeImages final : public image::ImageService {
+  public:
+    Task<std::vector<api::ImageInfo>> list() override;
+    Task<std::optional<api::ImageInfo>> find(std::string ref) override;
+    Task<api::ImageInfo> show(std::string ref) override;
+    /// References that begin with "bad" fail with digest_mismatch.
+    Task<api::ImageInfo> pull(api::ImagePullRequest request, ProgressSink progress) override;
+    Task<void> remove(std::string ref) override;
+    Task<void> reconcile() override;
+
+  private:
+    std::map<std::string, api::ImageInfo> images_;
+};
+
+class FakeKernels final : public kernel::KernelService {
+  public:
+    Task<std::vector<api::KernelInfo>> list() override;
+    Task<api::KernelInfo> show(std::string name) override;
+    Task<api::KernelInfo> import(api::KernelImportRequest request, ProgressSink progress) override;
+    Task<void> remove(std::string name) override;
+    Task<void> reconcile() override;
+
+  private:
+    std::map<std::string, api::KernelInfo> kernels_;
+};
+
+}  // namespace banger::test
