@@ -1,0 +1,103 @@
+#include "pipelines/image/blob_cache.hpp"
+
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "pipelines/image/image_record.hpp"
+#include "pipelines/image/space_guard.hpp"
+#include "pipelines/io/error.hpp"
+#include "test/support/catch.hpp"
+#include "test/support/temp_dir.hpp"
+
+using namespace banger;
+using namespace banger::image;
+
+namespace {
+
+Descriptor descriptor(const std::string& content) {
+    return {.digest = sha256(content), .size = content.size()};
+}
+
+std::size_t files_below(const std::filesystem::path& path) {
+    std::size_t count = 0;
+    for (const auto& item : std::filesystem::recursive_directory_iterator(path))
+        count += item.is_regular_file();
+    return count;
+}
+
+void store(const BlobCache& cache, const std::string& content) {
+    const auto writer = cache.begin(sha256(content));
+    writer->write(std::as_bytes(std::span(content)));
+    writer->keep();
+}
+
+}  // namespace
+
+TEST_CASE("a blob that was kept is found under its digest") {
+    const test::TempDir dir;
+    const BlobCache cache(dir.path());
+    CHECK_FALSE(cache.find(descriptor("hello")));
+    store(cache, "hello");
+    const auto file = cache.find(descriptor("hello"));
+    REQUIRE(file);
+    char text[8]{};
+    CHECK(::read(file.get(), text, sizeof text) == 5);
+    CHECK(std::string(text) == "hello");
+    CHECK(std::filesystem::exists(dir.path() / "oci/blobs/sha256" / sha256("hello").hex));
+}
+
+TEST_CASE("a blob that was not kept leaves nothing behind") {
+    const test::TempDir dir;
+    const BlobCache cache(dir.path());
+    {
+        const auto writer = cache.begin(sha256("hello"));
+        writer->write(std::as_bytes(std::span("hel", 3)));
+        CHECK(files_below(dir.path()) == 1);
+    }
+    CHECK(files_below(dir.path()) == 0);
+    CHECK_FALSE(cache.find(descriptor("hello")));
+}
+
+TEST_CASE("a blob of the wrong size is thrown away") {
+    const test::TempDir dir;
+    const BlobCache cache(dir.path());
+    store(cache, "hello");
+    std::filesystem::resize_file(dir.path() / "oci/blobs/sha256" / sha256("hello").hex, 0);
+    CHECK_FALSE(cache.find(descriptor("hello")));
+    CHECK(files_below(dir.path()) == 0);
+}
+
+TEST_CASE("the space guard says what is missing") {
+    const test::TempDir dir;
+    CHECK_NOTHROW(SpaceGuard(dir.path()).check_blocking(0));
+    try {
+        SpaceGuard(dir.path()).check_blocking(1ull << 60);
+        FAIL("nobody has an exbibyte");
+    } catch (const Error& error) {
+        CHECK(error.code() == Errc::no_space);
+    }
+    CHECK_THROWS_AS(SpaceGuard(dir / "absent").check_blocking(0), Error);
+}
+
+TEST_CASE("the file system's identity follows from the manifest alone") {
+    const auto one = ext4_options_for(sha256("a"), "2024-05-06T07:08:09Z", 0);
+    const auto same = ext4_options_for(sha256("a"), "2024-05-06T07:08:09Z", 0);
+    const auto other = ext4_options_for(sha256("b"), "2024-05-06T07:08:09Z", 0);
+    CHECK(one.uuid == same.uuid);
+    CHECK(one.hash_seed == same.hash_seed);
+    CHECK(one.uuid != other.uuid);
+    CHECK(one.hash_seed != other.hash_seed);
+    CHECK(one.time == 1714979289);
+}
+
+TEST_CASE("an image's date is read, and a senseless one replaced") {
+    CHECK(creation_time("2024-05-06T07:08:09Z") == 1714979289);
+    CHECK(creation_time("2024-05-06T09:08:09.123456789+02:00") == 1714979289);
+    CHECK(creation_time("2024-05-06T00:08:09-07:00") == 1714979289);
+    for (const auto* text : {"", "0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "yesterday",
+                             "2024-05-06", "2024-05-06T07:08:09", "9999-01-01T00:00:00Z"}) {
+        CAPTURE(text);
+        CHECK(creation_time(text) == 1577836800);
+    }
+}
