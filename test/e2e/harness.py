@@ -1,0 +1,211 @@
+"""What the end-to-end tests stand on: banger in a home of its own, a real registry, real guests.
+
+Everything lives below one temporary directory and is gone, and proven gone, at the end.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ["BANGER_BIN"]).resolve()  # the directory of banger, bangerd, agent
+BOOT_SECONDS = 120  # a guest under TCG on a busy machine; about 2 s on an idle one
+
+
+def test_images(*names):
+    """Paths of the images and the kernel that test/support/make-test-images makes, once."""
+    done = subprocess.run([ROOT / "test/support/make-test-images", *names], check=True,
+                          stdout=subprocess.PIPE, text=True)
+    return dict(line.split(" ", 1) for line in done.stdout.splitlines())
+
+
+def processes_with(text):
+    """(pid, command line) of every process whose environment or command line names `text`."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit() or int(entry) == os.getpid():
+            continue
+        try:
+            command = pathlib.Path(f"/proc/{entry}/cmdline").read_bytes()
+            environment = pathlib.Path(f"/proc/{entry}/environ").read_bytes()
+        except OSError:
+            continue
+        if text.encode() in command + environment:
+            found.append((int(entry), command.replace(b"\0", b" ").decode(errors="replace")))
+    return found
+
+
+class Home:
+    """A fresh home directory with the runtime directory beside it, and banger run in it."""
+
+    def __init__(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="be2e-"))
+        self.env = {
+            "HOME": str(self.dir / "home"),
+            "XDG_RUNTIME_DIR": str(self.dir / "run"),
+            "PATH": os.environ["PATH"],
+            "TERM": "xterm",
+        }
+        (self.dir / "home").mkdir()
+        (self.dir / "run").mkdir(mode=0o700)
+        self.socket = self.dir / "run/banger/bangerd.sock"
+        self.state = self.dir / "home/.local/state/banger"
+        self.cache = self.dir / "home/.cache/banger"
+
+    def argv(self, *args):
+        return [str(BIN / "banger"), *map(str, args)]
+
+    def banger(self, *args, check=None, timeout=300, **options):
+        """Runs banger; `check` is the exit status it must have."""
+        options.setdefault("stdin", subprocess.DEVNULL)
+        if "input" in options:
+            options.pop("stdin")
+        options.setdefault("text", True)
+        done = subprocess.run(self.argv(*args), env=self.env, timeout=timeout,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+        if check is not None and done.returncode != check:
+            raise AssertionError(f"banger {' '.join(map(str, args))}: exit {done.returncode}, not "
+                                 f"{check}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def start(self, *args, **options):
+        return subprocess.Popen(self.argv(*args), env=self.env, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, **options)
+
+    def json(self, *args):
+        return json.loads(self.banger(*args, "--json", check=0).stdout)
+
+    def vms(self):
+        return {vm["name"]: vm for vm in self.json("vm", "list")}
+
+    def daemon_pid(self):
+        return self.json("daemon", "status")["pid"]
+
+    def kill_daemon(self):
+        pid = self.daemon_pid()
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "the daemon's end")
+
+    def half_made(self):
+        """Files that only an unfinished pull or import may have."""
+        return [str(path) for tree in (self.state, self.cache) for path in tree.rglob("*")
+                if ".staging" in path.name or ".tmp-" in path.name or ".deleted" in path.name]
+
+    def destroy(self):
+        """Deletes every VM, stops the daemon, and says what outlived it."""
+        for name in self.vms():
+            self.banger("vm", "delete", "--force", name)
+        self.banger("daemon", "stop")
+        wait_until(lambda: not processes_with(str(self.dir)), "the end of all processes",
+                   fatal=False)
+        left = processes_with(str(self.dir))
+        for pid, _ in left:
+            os.kill(pid, signal.SIGKILL)
+        sockets = [str(path) for path in (self.dir / "run").rglob("*") if path.is_socket()]
+        shutil.rmtree(self.dir, ignore_errors=True)
+        return left, sockets
+
+
+def wait_until(condition, what, seconds=30, fatal=True):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            if fatal:
+                raise AssertionError(f"waited {seconds} s in vain for {what}")
+            return
+        time.sleep(0.05)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Registry:
+    """Debian's docker-registry on a loopback port, plain HTTP."""
+
+    def __init__(self, directory):
+        self.storage = pathlib.Path(directory) / "registry"
+        self.host = f"127.0.0.1:{free_port()}"
+        config = pathlib.Path(directory) / "registry.yml"
+        config.write_text(f"""
+version: 0.1
+log: {{level: error}}
+storage:
+  filesystem: {{rootdirectory: {self.storage}}}
+  delete: {{enabled: true}}
+http: {{addr: {self.host}}}
+""")
+        self.log = open(pathlib.Path(directory) / "registry.log", "wb")
+        self.config = config
+        self.process = None
+        self.up()
+
+    def up(self):
+        self.process = subprocess.Popen(["docker-registry", "serve", str(self.config)],
+                                        stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
+        wait_until(self.answers, "the registry")
+
+    def answers(self):
+        try:
+            return urllib.request.urlopen(f"http://{self.host}/v2/", timeout=1).status == 200
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def push(self, source, name, *options):
+        subprocess.run(["skopeo", "--insecure-policy", "copy", "-q", "--dest-tls-verify=false",
+                        *options, source, f"docker://{self.host}/{name}"], check=True)
+        return f"{self.host}/{name}"
+
+    def down(self):
+        self.process.terminate()
+        self.process.wait(10)
+
+    def close(self):
+        self.down()
+        self.log.close()
+
+
+class Case(unittest.TestCase):
+    """One home, one registry, one kernel for all tests of a class."""
+
+    images = ("busybox", "kernel")
+
+    @classmethod
+    def setUpClass(cls):
+        cls.made = test_images(*cls.images)
+        cls.home = Home()
+        cls.addClassCleanup(cls.end)
+        cls.registry = Registry(cls.home.dir)
+        cls.addClassCleanup(cls.registry.close)
+        cls.home.banger("kernel", "import", "debian", "--from-deb", cls.made["kernel"], check=0)
+        cls.home.banger("config", "set", "default_kernel", "debian", check=0)
+        cls.home.banger("config", "set", "boot_seconds", BOOT_SECONDS, check=0)
+        cls.home.banger("daemon", "stop", check=0)  # the configuration is read at start
+
+    @classmethod
+    def end(cls):
+        left, sockets = cls.home.destroy()
+        assert not left, f"processes left behind: {left}"
+        assert not sockets, f"sockets left behind: {sockets}"
+
+    def assert_one_sentence(self, done, *words):
+        lines = [line for line in done.stderr.splitlines() if line.startswith("banger: ")]
+        self.assertEqual(len(lines), 1, done.stderr)
+        self.assertNotEqual(done.returncode, 0)
+        for word in words:
+            self.assertIn(word, lines[0])
+
+
+def main():
+    unittest.main(verbosity=2)
