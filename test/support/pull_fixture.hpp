@@ -1,0 +1,56 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipelines/image/pull.hpp"
+#include "pipelines/io/error.hpp"
+#include "test/support/ext4_reader.hpp"
+#include "test/support/temp_dir.hpp"
+
+namespace banger::test {
+
+struct PullSetup {
+    bool uring = true;  ///< where the kernel has it
+    std::uint64_t size = 0;
+    int parallel_layers = 4;
+    /// Cancels the pull after this long.
+    std::optional<std::chrono::milliseconds> cancel_after;
+};
+
+/// Pulls the way the daemon does: one loop, a pool, a ring, a cache that stays from pull to pull.
+class PullFixture {
+  public:
+    /// The image, in staging(). Throws what the pull throws.
+    image::PulledImage pull(const std::string& source, const PullSetup& setup = {});
+    /// What the pull fails with; throws when it does not.
+    Error failure(const std::string& source, const PullSetup& setup = {});
+    Digest resolve(const std::string& source);
+
+    std::string staging() const { return dir_ / "staging"; }
+    std::string rootfs() const { return staging() + "/rootfs.ext4"; }
+    std::string cache() const { return dir_ / "cache"; }
+    std::string cached_blob(const std::string& digest) const;
+    /// Reads the image back after e2fsck found nothing wrong with it.
+    ReadFilesystem read();
+    void remove_staging();
+    /// Files in the staging directory and temporary ones in the cache.
+    std::vector<std::string> leftovers() const;
+
+    std::vector<Progress> progress;
+
+  private:
+    TempDir dir_;
+};
+
+/// Threads and open descriptors of this process.
+std::size_t count_threads();
+/// Whether there are as many threads again: the kernel's workers of a closed ring take a moment to
+/// go.
+bool threads_settle_at(std::size_t count);
+std::size_t count_descriptors();
+
+}  // namespace banger::test
