@@ -20,9 +20,9 @@ struct Disk {
 /// All a VMM needs to start a guest. Paths are absolute; everything named exists.
 struct MachineSpec {
     std::string id;
-    std::string directory;     ///< <runtime>/vms/<id>: sockets
-    std::string log_directory; ///< serial.log and vmm.log
-    std::string kernel;        ///< vmlinux
+    std::string directory;      ///< <runtime>/vms/<id>: sockets
+    std::string log_directory;  ///< serial.log and vmm.log
+    std::string kernel;         ///< vmlinux
     bool kernel_has_pvh = false;
     std::string initramfs;
     std::string command_line;  ///< what every backend needs; a backend adds its own words
@@ -38,22 +38,42 @@ struct MachineHandle {
     std::uint64_t start_time = 0;
 };
 
-/// A way to run virtual machines. The transport convention is that of Firecracker's hybrid vsock: the
-/// guest's connection to port 1024 arrives at the Unix listener guest_socket(spec), which the caller
-/// has bound before launch().
+/// A VMM that runs, or ran. Destroying it lets go: the process lives on.
+class Machine {
+  public:
+    virtual ~Machine() = default;
+    virtual MachineHandle handle() const = 0;
+    /// Waits for its end. One waiter. Empty when the process is not our child, so that nobody can
+    /// tell us how it ended.
+    virtual Task<std::optional<ExitStatus>> wait_end() = 0;
+    /// SIGKILL; does nothing when it is gone.
+    virtual void kill() noexcept = 0;
+};
+
+/// A way to run virtual machines. The transport convention is that of Firecracker's hybrid vsock:
+/// the guest's connection to port 1024 arrives at the Unix listener guest_socket(spec.directory),
+/// which the caller has bound before launch().
 class Backend {
   public:
     virtual ~Backend() = default;
     virtual std::string name() const = 0;  ///< "qemu", "firecracker"
     /// "hardware" or "emulated".
     virtual std::string isolation() const = 0;
-    /// Which boot-image form and modules a guest kernel needs here: "virtio_mmio" or "virtio_pci".
-    virtual std::string transport() const = 0;
-    /// Starts the VMM and returns once its process runs. It outlives the daemon. Throws
-    /// Error{unavailable} with the VMM's own words when it exits at once.
-    virtual Task<MachineHandle> launch(const MachineSpec& spec) = 0;
-    /// The decoded end of a VMM that has ended: "exit status 1: <last line of vmm.log>".
-    virtual std::string describe_exit(const MachineSpec& spec, const std::optional<ExitStatus>& status) = 0;
+    /// Whether a guest of that kernel finds its devices on PCI; otherwise on virtio-mmio.
+    virtual bool uses_pci(bool kernel_has_pvh) const = 0;
+    /// Whether the guest dials by vsock; otherwise by a virtio-serial port.
+    virtual bool uses_vsock() const = 0;
+    /// Starts the VMM and returns once its process runs. It outlives the daemon. An end right after
+    /// that is seen by wait_end(), and described by describe_exit().
+    virtual Task<std::unique_ptr<Machine>> launch(const MachineSpec& spec) = 0;
+    /// The process that was launched for a VM of that directory and never written down, because the
+    /// daemon died in between. Blocks for milliseconds.
+    virtual std::optional<MachineHandle> find_orphan_blocking(const std::string& directory) = 0;
+    /// The VMM of that handle, if it still lives: after a restart of the daemon.
+    virtual std::unique_ptr<Machine> adopt(const MachineHandle& handle) = 0;
+    /// The decoded end of a VMM: "exit status 1: <its last words in log_directory/vmm.log>".
+    virtual std::string describe_exit(const std::string& log_directory,
+                                      const std::optional<ExitStatus>& status) const = 0;
 };
 
 /// <directory>/vsock.sock_1024: at most 107 bytes (unix(7)).

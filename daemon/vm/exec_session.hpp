@@ -18,8 +18,8 @@ struct ExecEvent {
     int exit_code = 0;  ///< of `exited`: the status, or 128+n when signal n killed it
 };
 
-/// One process started in a guest through its agent. One reader (next) and one writer (the rest) at a
-/// time. Destroying it resets the stream: the process gets SIGHUP.
+/// One process started in a guest through its agent. One reader (next) and one writer (the rest) at
+/// a time. Destroying it resets the stream: the process gets SIGHUP.
 class ExecSession {
   public:
     virtual ~ExecSession() = default;

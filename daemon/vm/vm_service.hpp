@@ -11,9 +11,9 @@
 
 namespace banger::vm {
 
-/// The life of VMs. `ref` is a name, an id, or a unique prefix of an id (at least 4 digits); an unknown
-/// one throws Error{not_found} with the nearest name. Long ones run inside an operation: cancelling it
-/// undoes what was begun. One VM's slowness never delays another's call.
+/// The life of VMs. `ref` is a name, an id, or a unique prefix of an id (at least 4 digits); an
+/// unknown one throws Error{not_found} with the nearest name. Long ones run inside an operation:
+/// cancelling it undoes what was begun. One VM's slowness never delays another's call.
 class VmService {
   public:
     virtual ~VmService() = default;

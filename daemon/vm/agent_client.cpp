@@ -1,0 +1,70 @@
+#include "daemon/vm/agent_client.hpp"
+
+#include <fmt/format.h>
+
+#include "daemon/vm/agent_error.hpp"
+#include "daemon/vm/agent_exec.hpp"
+#include "pipelines/io/error.hpp"
+#include "pipelines/io/json.hpp"
+#include "pipelines/io/wait.hpp"
+
+namespace banger::vm {
+namespace {
+
+constexpr std::chrono::seconds kExecStartLimit{30};
+
+Task<std::string> exchange(Http2Stream& stream, const std::string& body, const std::string& peer) {
+    if (!body.empty()) co_await stream.write(body);
+    stream.finish();
+    auto status = co_await stream.status();
+    auto answer = co_await read_body(stream, peer);
+    if (status >= 300) throw_agent_error(status, answer, peer);
+    co_return answer;
+}
+
+}  // namespace
+
+AgentClient::AgentClient(Http2Session::Socket socket, Hello hello, std::string received,
+                         std::string peer)
+    : session_(std::move(socket), std::move(received), peer),
+      hello_(std::move(hello)),
+      peer_(std::move(peer)) {}
+
+Task<void> AgentClient::run() {
+    return session_.run();
+}
+
+Task<AgentHealth> AgentClient::health(Duration limit) {
+    auto answer = co_await call("GET", "/v1/health", {}, limit);
+    co_return from_json<AgentHealth>(parse_json(answer, "the health of " + peer_));
+}
+
+Task<void> AgentClient::sync(Duration limit) {
+    co_await call("POST", "/v1/sync", {}, limit);
+}
+
+Task<void> AgentClient::shutdown(Duration limit) {
+    co_await call("POST", "/v1/shutdown", R"({"reboot":false})", limit);
+}
+
+Task<void> AgentClient::set_clock(std::int64_t realtime_ns, Duration limit) {
+    co_await call("POST", "/v1/clock", fmt::format(R"({{"realtime_ns":{}}})", realtime_ns), limit);
+}
+
+Task<std::unique_ptr<ExecSession>> AgentClient::exec(api::ExecRequest request) {
+    auto what =
+        fmt::format("{} did not start the command within {} s", peer_, kExecStartLimit.count());
+    co_return co_await with_timeout(
+        kExecStartLimit, start_exec(session_.open("POST", "/v1/exec"), std::move(request), peer_),
+        std::move(what));
+}
+
+Task<std::string> AgentClient::call(std::string method, std::string path, std::string body,
+                                    Duration limit) {
+    auto stream = session_.open(method, path);
+    auto seconds = std::chrono::duration_cast<std::chrono::milliseconds>(limit).count() / 1000.0;
+    auto what = fmt::format("{} did not answer {} {} within {:g} s", peer_, method, path, seconds);
+    co_return co_await with_timeout(limit, exchange(stream, body, peer_), std::move(what));
+}
+
+}  // namespace banger::vm

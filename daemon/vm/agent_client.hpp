@@ -1,0 +1,56 @@
+#pragma once
+
+#include <boost/describe.hpp>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "daemon/api/types.hpp"
+#include "daemon/vm/exec_session.hpp"
+#include "daemon/vm/hello.hpp"
+#include "daemon/vm/http2_session.hpp"
+
+namespace banger::vm {
+
+/// GET /v1/health of a guest.
+struct AgentHealth {
+    std::string boot_id;
+    std::int64_t uptime_ms = 0;
+    std::string init;
+    std::string system;  ///< systemd's "running", "degraded", "starting", …; "none" without systemd
+};
+BOOST_DESCRIBE_STRUCT(AgentHealth, (), (boot_id, uptime_ms, init, system))
+
+/// A guest's agent that has said hello: protocol.hpp's requests as coroutines. Each has a deadline
+/// and throws Error{timed_out} after it, Error{unavailable} when the connection goes, and what the
+/// agent answered when it refuses. Many may be under way at once.
+class AgentClient {
+  public:
+    using Duration = std::chrono::steady_clock::duration;
+
+    /// `peer` begins the messages: "the agent of vm 'box'".
+    AgentClient(Http2Session::Socket socket, Hello hello, std::string received, std::string peer);
+
+    const Hello& hello() const { return hello_; }
+    /// Serves the connection until it is gone.
+    Task<void> run();
+    bool alive() const { return session_.alive(); }
+
+    Task<AgentHealth> health(Duration limit);
+    Task<void> sync(Duration limit);
+    /// Returns once the guest's file systems are synced; it powers off after that.
+    Task<void> shutdown(Duration limit);
+    Task<void> set_clock(std::int64_t realtime_ns, Duration limit);
+    /// Returns once the process runs.
+    Task<std::unique_ptr<ExecSession>> exec(api::ExecRequest request);
+
+  private:
+    Task<std::string> call(std::string method, std::string path, std::string body, Duration limit);
+
+    Http2Session session_;
+    Hello hello_;
+    std::string peer_;
+};
+
+}  // namespace banger::vm

@@ -1,0 +1,15 @@
+#pragma once
+
+#include "daemon/vm/instance.hpp"
+#include "pipelines/io/progress.hpp"
+
+namespace banger::vm {
+
+/// Checks a request against the limits, and fills in the defaults of the configuration and of this
+/// host: name excepted, which stays empty when there is none. Throws Error{invalid_argument}.
+VmRecord plan_vm(const api::VmCreateRequest& request, const Config& config);
+
+/// Finds the image, pulling it when it is no local one, and the kernel, and enters both.
+Task<void> choose_image_and_kernel(VmContext& context, VmRecord& record, ProgressSink progress);
+
+}  // namespace banger::vm

@@ -1,0 +1,123 @@
+#include "daemon/vm/http2_session.hpp"
+
+#include <array>
+#include <boost/asio/write.hpp>
+#include <cstring>
+
+#include "daemon/vm/http2_state.hpp"
+#include "pipelines/io/error.hpp"
+#include "pipelines/io/wait.hpp"
+
+namespace banger::vm {
+
+namespace asio = boost::asio;
+
+Http2State::Http2State(asio::local::stream_protocol::socket s, std::string first,
+                       std::string peer_name)
+    : socket(std::move(s)),
+      received(std::move(first)),
+      peer(std::move(peer_name)),
+      session(make_http2_client(*this)),
+      wanted(socket.get_executor()) {}
+
+Http2State::~Http2State() {
+    nghttp2_session_del(session);
+}
+
+void Http2State::die(const std::string& reason) {
+    if (!alive) return;
+    alive = false;
+    failure = reason;
+    // Closing at once tells the other end; on a virtio-serial port that is what makes it say hello.
+    boost::system::error_code ignored;
+    socket.close(ignored);
+    for (auto* exchange : exchanges)
+        exchange->changed.notify();
+    wanted.notify();
+}
+
+void Http2State::throw_gone() const {
+    fail(Errc::unavailable, "the connection to {} is gone: {}", peer, failure);
+}
+
+namespace {
+
+bool feed(Http2State& state, std::string_view bytes) {
+    const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
+    auto taken = nghttp2_session_mem_recv(state.session, data, bytes.size());
+    if (taken < 0) {
+        state.failure = nghttp2_strerror(static_cast<int>(taken));
+        return false;
+    }
+    state.kick();
+    return true;
+}
+
+Task<std::string> read_all(Http2State& state) {
+    if (!feed(state, state.received)) co_return state.failure;
+    std::vector<char> buffer(128 * 1024);
+    for (;;) {
+        auto [error, size] = co_await state.socket.async_read_some(asio::buffer(buffer), as_tuple);
+        if (error == asio::error::eof) co_return "the guest's end was closed";
+        if (error) co_return error.message();
+        if (!feed(state, {buffer.data(), size})) co_return state.failure;
+    }
+}
+
+/// Moves what nghttp2 has to send, up to about `limit` bytes of it, to `out`.
+int collect(Http2State& state, std::vector<std::uint8_t>& out, std::size_t limit) {
+    out.clear();
+    while (out.size() < limit) {
+        const std::uint8_t* data = nullptr;
+        auto size = nghttp2_session_mem_send(state.session, &data);
+        if (size < 0) return static_cast<int>(size);
+        if (size == 0) break;
+        out.insert(out.end(), data, data + size);
+    }
+    return 0;
+}
+
+Task<std::string> write_all(Http2State& state) {
+    std::vector<std::uint8_t> buffer;
+    while (state.alive) {
+        if (int failed = collect(state, buffer, 128 * 1024)) co_return nghttp2_strerror(failed);
+        if (buffer.empty()) {
+            co_await state.wanted.wait();
+            continue;
+        }
+        auto [error, size] =
+            co_await asio::async_write(state.socket, asio::buffer(buffer), as_tuple);
+        if (error) co_return error.message();
+    }
+    co_return state.failure;
+}
+
+/// Ends the session whichever way run() is left.
+struct LastRites {
+    Http2State& state;
+    std::string reason = "it was let go";
+    ~LastRites() { state.die(reason); }
+};
+
+}  // namespace
+
+Http2Session::Http2Session(Socket socket, std::string received, std::string peer)
+    : state_(
+          std::make_shared<Http2State>(std::move(socket), std::move(received), std::move(peer))) {}
+
+Http2Session::~Http2Session() {
+    state_->die("it was let go");
+}
+
+Task<void> Http2Session::run() {
+    auto state = state_;
+    LastRites rites{*state};
+    auto ended = co_await race(read_all(*state), write_all(*state));
+    rites.reason = std::visit([](const std::string& reason) { return reason; }, ended);
+}
+
+bool Http2Session::alive() const {
+    return state_->alive;
+}
+
+}  // namespace banger::vm

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "daemon/vm/async_lock.hpp"
+#include "daemon/vm/backend.hpp"
+#include "daemon/vm/guest_link.hpp"
+#include "daemon/vm/make_vm_service.hpp"
+#include "daemon/vm/vm_record.hpp"
+#include "pipelines/io/task_group.hpp"
+
+namespace banger::vm {
+
+/// One life of a VM, from the start of its VMM to its end.
+struct Run {
+    explicit Run(boost::asio::any_io_executor executor) : changed(std::move(executor)) {}
+
+    std::shared_ptr<GuestLink> link;
+    std::unique_ptr<Machine> machine;
+    bool ended = false;                ///< the VMM is gone
+    std::optional<ExitStatus> status;  ///< how, where that can be known
+    Notifier changed;
+};
+
+/// A VM in memory. `lock` is held by whoever changes its state: start, stop, remove, and the
+/// supervisor when the VMM ends by itself.
+struct Instance {
+    Instance(boost::asio::any_io_executor executor, VmRecord r)
+        : record(std::move(r)), lock(std::move(executor)) {}
+
+    VmRecord record;
+    AsyncLock lock;
+    std::shared_ptr<Run> run;  ///< null while there is no VMM
+    /// How many (stop, remove) wait for the boot that is under way to end.
+    int interrupts = 0;
+    bool removed = false;
+};
+
+using InstancePtr = std::shared_ptr<Instance>;
+
+/// What the steps of a VM's life share.
+struct VmContext {
+    explicit VmContext(VmDependencies dependencies)
+        : deps(std::move(dependencies)), background(deps.executor) {}
+
+    std::string directory(const VmRecord& record) const {
+        return deps.paths.vms() + "/" + record.id;
+    }
+    std::string runtime(const VmRecord& record) const { return deps.paths.vm_runtime(record.id); }
+    /// Writes the record to the store.
+    Task<void> save(const Instance& vm);
+    /// Moves to the state that `event` leads to and saves; throws Error{conflict} when it has no
+    /// business in this one.
+    Task<void> advance(Instance& vm, VmEvent event);
+    /// Removes the sockets and the boot's files of a VM without VMM.
+    Task<void> clear_runtime(const VmRecord& record);
+    /// Removes all that is left of a VM without VMM: files, record, memory.
+    Task<void> forget(InstancePtr vm);
+
+    VmDependencies deps;
+    std::map<std::string, InstancePtr> instances;  ///< by id
+    TaskGroup background;
+};
+
+}  // namespace banger::vm

@@ -1,0 +1,224 @@
+#include <boost/asio/this_coro.hpp>
+#include <filesystem>
+
+#include "daemon/vm/boot.hpp"
+#include "daemon/vm/create.hpp"
+#include "daemon/vm/file_tail.hpp"
+#include "daemon/vm/instance.hpp"
+#include "daemon/vm/reconcile.hpp"
+#include "daemon/vm/stop.hpp"
+#include "daemon/vm/supervise.hpp"
+#include "daemon/vm/vm_disks.hpp"
+#include "daemon/vm/vm_names.hpp"
+#include "daemon/vm/vm_ref.hpp"
+#include "pipelines/io/blocking_pool.hpp"
+#include "pipelines/io/error.hpp"
+#include "pipelines/io/wait.hpp"
+
+namespace banger::vm {
+
+namespace asio = boost::asio;
+
+namespace {
+
+/// How long exec waits for an agent that is between two connections.
+constexpr std::chrono::seconds kAgentPatience{10};
+
+class Service final : public VmService {
+  public:
+    explicit Service(VmDependencies dependencies) : context_(std::move(dependencies)) {}
+
+    Task<std::vector<api::VmInfo>> list() override;
+    Task<api::VmInfo> show(std::string ref) override;
+    Task<api::VmInfo> create(api::VmCreateRequest request, ProgressSink progress) override;
+    Task<api::VmInfo> start(std::string ref, ProgressSink progress) override;
+    Task<api::VmInfo> stop(std::string ref, int seconds, ProgressSink progress) override;
+    Task<void> remove(std::string ref, bool force, ProgressSink progress) override;
+    Task<std::unique_ptr<ExecSession>> exec(std::string ref, api::ExecRequest request) override;
+    Task<std::string> serial_log(std::string ref, std::size_t bytes) override;
+    Task<void> reconcile() override { return reconcile_vms(context_); }
+    Task<void> close() override;
+
+  private:
+    InstancePtr find(const std::string& ref) const;
+    void check_name_is_free(const std::string& name) const;
+    std::vector<std::string> names() const;
+    Task<InstancePtr> record_new(VmRecord record);
+    Task<void> bring_up(InstancePtr vm, api::VmCreateRequest request, ProgressSink progress);
+    Task<AsyncLock::Held> interrupt_and_lock(InstancePtr vm);
+
+    VmContext context_;
+};
+
+BootOptions boot_options(const api::VmCreateRequest& request, const Config& config) {
+    return {request.wait == "system", request.boot_seconds.value_or(config.boot_seconds)};
+}
+
+InstancePtr Service::find(const std::string& ref) const {
+    std::vector<VmKey> keys;
+    for (const auto& [id, vm] : context_.instances)
+        keys.push_back({id, vm->record.name});
+    return context_.instances.at(resolve_ref(ref, keys));
+}
+
+std::vector<std::string> Service::names() const {
+    std::vector<std::string> names;
+    for (const auto& [id, vm] : context_.instances)
+        names.push_back(vm->record.name);
+    return names;
+}
+
+void Service::check_name_is_free(const std::string& name) const {
+    for (const auto& taken : names()) {
+        if (taken == name) fail(Errc::already_exists, "a vm named '{}' exists already", name);
+    }
+}
+
+Task<std::vector<api::VmInfo>> Service::list() {
+    std::vector<api::VmInfo> infos;
+    for (const auto& [id, vm] : context_.instances)
+        infos.push_back(to_info(vm->record));
+    std::ranges::sort(infos, {}, &api::VmInfo::created_at);
+    co_return infos;
+}
+
+Task<api::VmInfo> Service::show(std::string ref) {
+    co_return to_info(find(ref)->record);
+}
+
+Task<api::VmInfo> Service::create(api::VmCreateRequest request, ProgressSink progress) {
+    auto record = plan_vm(request, context_.deps.config);
+    const auto& backend = context_.deps.backend;
+    if (request.require_kvm && backend.isolation() != "hardware") {
+        fail(Errc::unsupported, "kvm is required, but this host cannot: {}",
+             context_.deps.kvm_reason);
+    }
+    check_name_is_free(record.name);
+    co_await choose_image_and_kernel(context_, record, progress);
+    record.backend = backend.name();
+    record.isolation = backend.isolation();
+    auto vm = co_await record_new(std::move(record));
+    std::exception_ptr error;
+    try {
+        auto held = co_await vm->lock.acquire();
+        co_await bring_up(vm, std::move(request), std::move(progress));
+        co_return to_info(vm->record);
+    } catch (...) {
+        error = std::current_exception();
+    }
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    auto held = co_await vm->lock.acquire();
+    if (!vm->removed) co_await destroy(context_, vm);
+    std::rethrow_exception(error);
+}
+
+/// From here on the VM is known, and a crash of the daemon takes it back.
+Task<InstancePtr> Service::record_new(VmRecord record) {
+    if (record.name.empty()) record.name = generate_vm_name(names());
+    check_name_is_free(record.name);
+    record.id = generate_vm_id();
+    record.provisional = true;
+    auto vm = std::make_shared<Instance>(context_.deps.executor, std::move(record));
+    context_.instances[vm->record.id] = vm;
+    std::exception_ptr error;
+    try {
+        co_await context_.deps.store.insert(store::Table::vms, to_store(vm->record));
+        co_return vm;
+    } catch (...) {
+        error = std::current_exception();
+    }
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    // A cancelled insert may have been done all the same.
+    co_await context_.forget(vm);
+    std::rethrow_exception(error);
+}
+
+Task<void> Service::bring_up(InstancePtr vm, api::VmCreateRequest request, ProgressSink progress) {
+    auto directory = context_.directory(vm->record);
+    if (progress) progress({.stage = "disk"});
+    co_await run_blocking(context_.deps.pool, [&](std::stop_token stop) {
+        std::filesystem::create_directories(directory);
+        std::filesystem::permissions(directory, std::filesystem::perms::owner_all);
+        make_disk_blocking(vm->record, directory, stop);
+    });
+    if (request.start) {
+        co_await boot(context_, vm, boot_options(request, context_.deps.config), progress);
+    }
+    vm->record.provisional = false;
+    co_await context_.save(*vm);
+}
+
+Task<api::VmInfo> Service::start(std::string ref, ProgressSink progress) {
+    auto vm = find(ref);
+    auto held = co_await vm->lock.acquire();
+    if (vm->removed) find(ref);
+    // Starting what runs is done already.
+    if (vm->record.state == VmState::running) co_return to_info(vm->record);
+    auto options = boot_options({}, context_.deps.config);
+    co_await boot(context_, vm, options, std::move(progress));
+    co_return to_info(vm->record);
+}
+
+/// A boot under way holds the lock, perhaps for a minute: it is told to end.
+Task<AsyncLock::Held> Service::interrupt_and_lock(InstancePtr vm) {
+    struct Interrupt {
+        Instance& vm;
+        explicit Interrupt(Instance& instance) : vm(instance) { ++vm.interrupts; }
+        ~Interrupt() { --vm.interrupts; }
+    } interrupt(*vm);
+    bool booting = vm->record.state == VmState::starting;
+    if (booting && vm->run && vm->run->machine) vm->run->machine->kill();
+    co_return co_await vm->lock.acquire();
+}
+
+Task<api::VmInfo> Service::stop(std::string ref, int seconds, ProgressSink progress) {
+    auto vm = find(ref);
+    auto held = co_await interrupt_and_lock(vm);
+    if (vm->removed) find(ref);
+    bool idle = !may_have_vmm(vm->record.state);
+    // Stopping what is stopped is done already.
+    if (!idle) co_await vm::stop(context_, vm, seconds, std::move(progress));
+    co_return to_info(vm->record);
+}
+
+Task<void> Service::remove(std::string ref, bool force, ProgressSink) {
+    auto vm = find(ref);
+    if (vm->record.state == VmState::running && !force) {
+        fail(Errc::conflict, "vm '{}' is running; stop it first, or use --force", vm->record.name);
+    }
+    auto held = co_await interrupt_and_lock(vm);
+    if (vm->removed) find(ref);
+    co_await destroy(context_, vm);
+}
+
+Task<std::unique_ptr<ExecSession>> Service::exec(std::string ref, api::ExecRequest request) {
+    auto vm = find(ref);
+    if (request.command.empty()) fail(Errc::invalid_argument, "no command given");
+    if (vm->record.state != VmState::running || !vm->run) {
+        fail(Errc::conflict, "vm '{}' is {}, not running", vm->record.name,
+             to_string(vm->record.state));
+    }
+    auto what = fmt::format("the agent of vm '{}' is not connected; its console may say why",
+                            vm->record.name);
+    auto agent = co_await with_timeout(kAgentPatience, wait_agent(vm->run), std::move(what));
+    co_return co_await agent->exec(std::move(request));
+}
+
+Task<std::string> Service::serial_log(std::string ref, std::size_t bytes) {
+    auto path = context_.directory(find(ref)->record) + "/serial.log";
+    auto read = [&](std::stop_token) { return read_tail_blocking(path, bytes); };
+    co_return co_await run_blocking(context_.deps.pool, read);
+}
+
+Task<void> Service::close() {
+    context_.background.cancel();
+    co_await context_.background.join();
+}
+
+}  // namespace
+
+std::unique_ptr<VmService> make_vm_service(VmDependencies dependencies) {
+    return std::make_unique<Service>(std::move(dependencies));
+}
+
+}  // namespace banger::vm

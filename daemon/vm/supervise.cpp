@@ -1,0 +1,109 @@
+#include "daemon/vm/supervise.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include "daemon/vm/boot_report.hpp"
+#include "daemon/vm/file_tail.hpp"
+#include "pipelines/io/blocking_pool.hpp"
+#include "pipelines/io/error.hpp"
+#include "pipelines/io/wait.hpp"
+
+namespace banger::vm {
+namespace {
+
+constexpr std::uint64_t kConsoleLimit = 4 << 20;
+constexpr std::chrono::seconds kConsoleCheck{2};
+constexpr std::chrono::seconds kKillLimit{10};
+
+Task<void> watch_machine(std::shared_ptr<Run> run) {
+    run->status = co_await run->machine->wait_end();
+}
+
+/// A guest that floods its console fills no disk of the host.
+Task<void> limit_console(VmContext& context, std::string path) {
+    for (;;) {
+        co_await sleep_for(kConsoleCheck);
+        co_await run_blocking(context.deps.pool, [&](std::stop_token) {
+            return give_back_head_blocking(path, kConsoleLimit);
+        });
+    }
+}
+
+/// Never ends but by cancellation: trouble with the link is no end of the VM.
+Task<void> serve_guest(VmContext& context, std::shared_ptr<Run> run, std::string console) {
+    for (;;) {
+        try {
+            co_await when_all(run->link->run(), limit_console(context, console));
+        } catch (const std::exception& e) {
+            if (is_cancellation(std::current_exception())) throw;
+            spdlog::error("the way to a guest broke ({}): {}", console, e.what());
+        }
+        co_await sleep_for(std::chrono::seconds(1));
+    }
+}
+
+/// A VMM that has ended by itself: the guest powered off, or something went wrong.
+Task<void> settle(VmContext& context, Instance& vm, const Run& run) {
+    auto directory = context.directory(vm.record);
+    auto read = [&](std::stop_token) {
+        return read_tail_blocking(directory + "/serial.log", 16384);
+    };
+    auto console = co_await run_blocking(context.deps.pool, read);
+    auto exit = context.deps.backend.describe_exit(directory, run.status);
+    bool panicked = console.find("Kernel panic - not syncing") != std::string::npos;
+    bool clean = !panicked && (!run.status || run.status->success());
+    if (vm.record.boot) vm.record.boot->vmm_exit = exit;
+    if (!clean) {
+        vm.record.error = panicked ? verdict({console, exit, 0}) : "the vmm has ended: " + exit;
+        spdlog::warn("vm '{}': {}", vm.record.name, *vm.record.error);
+    }
+    vm.record.pid.reset();
+    vm.run.reset();
+    co_await context.advance(vm, clean ? VmEvent::powered_off : VmEvent::crashed);
+    co_await context.clear_runtime(vm.record);
+}
+
+Task<void> supervise_run(VmContext& context, InstancePtr vm, std::shared_ptr<Run> run) {
+    auto console = context.directory(vm->record) + "/serial.log";
+    co_await race(watch_machine(run), serve_guest(context, run, console));
+    run->ended = true;
+    run->changed.notify();
+    auto held = co_await vm->lock.acquire();
+    // Whoever stopped or undid it has settled the state by now.
+    if (vm->run != run || vm->record.state != VmState::running) co_return;
+    try {
+        co_await settle(context, *vm, *run);
+    } catch (const std::exception& e) {
+        if (is_cancellation(std::current_exception())) throw;
+        spdlog::error("cannot settle the end of vm '{}': {}", vm->record.name, e.what());
+    }
+}
+
+}  // namespace
+
+void supervise(VmContext& context, InstancePtr vm) {
+    auto run = vm->run;
+    context.background.spawn(supervise_run(context, std::move(vm), std::move(run)));
+}
+
+Task<std::shared_ptr<AgentClient>> wait_agent(std::shared_ptr<Run> run) {
+    auto link = run->link;
+    auto first = co_await race(link->wait_agent(), wait_ended(run));
+    if (first.index() == 0) co_return std::get<0>(std::move(first));
+    fail(Errc::unavailable, "the vm has ended");
+}
+
+Task<void> wait_ended(std::shared_ptr<Run> run) {
+    while (!run->ended)
+        co_await run->changed.wait();
+}
+
+Task<void> kill_and_wait(std::shared_ptr<Run> run) {
+    if (!run || run->ended) co_return;
+    run->machine->kill();
+    auto what = fmt::format("the vmm (process {}) does not end although it was killed",
+                            run->machine->handle().pid);
+    co_await with_timeout(kKillLimit, wait_ended(run), std::move(what));
+}
+
+}  // namespace banger::vm

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "daemon/vm/backend.hpp"
+#include "daemon/vm/vm_record.hpp"
+
+namespace banger::vm {
+
+/// The disks of a VM, in the guest's order. Overlay: the image's file system, shared and read-only,
+/// then the VM's own. Copy: the VM's own copy of the image's.
+std::vector<Disk> disks_of(const VmRecord& record, const std::string& directory);
+
+/// Makes the VM's own disk below `directory`, sparse and in milliseconds; a plain copy is a reflink
+/// where the host's file system has them, and takes as long as it takes where not. Blocks. Throws
+/// Error{no_space} when the host's disk is nearly full.
+void make_disk_blocking(const VmRecord& record, const std::string& directory, std::stop_token stop);
+
+/// Throws Error{no_space} when fewer than 5 % (at least 1 GiB, at most 10 GiB) of the file system
+/// that `path` is on would be left with `needed` more bytes in it.
+void check_free_space_blocking(const std::string& path, std::uint64_t needed);
+
+}  // namespace banger::vm
