@@ -9,9 +9,11 @@
 // A virtio-serial port has no connections of its own, so either side may see the tail of an earlier
 // one. The host skips bytes until a hello line. The guest skips bytes until the client preface
 // ("PRI * HTTP/2.0…"); on any protocol error, or when the host end goes away, it drops all streams'
-// transport (processes live on), waits for the host, and says hello again. A host that hears no
-// hello for 500 ms sends kPoke zero bytes, which are an error in any HTTP/2 session and skipped
-// outside one.
+// transport (processes live on: their input ends, their output is thrown away), waits for the host, and
+// says hello again. A host that hears no hello for 500 ms sends kPoke zero bytes in one write. They are
+// an error in any HTTP/2 session, also inside a frame when 400 ms of silence went before. Outside a
+// session they are skipped, and answered by another hello when the last one is older than 400 ms; so
+// the host skips further hello lines ("\n", never the first byte of HTTP/2) until the first frame.
 //
 // HELLO (JSON object):
 //   version   integer, kProtocolVersion; the host refuses another
@@ -25,18 +27,22 @@
 //                         "running"|"degraded"|"starting"|… or "none"
 //   POST /v1/exec      -> frames both ways, see below
 //   POST /v1/sync      -> 204 after sync(2)
-//   POST /v1/shutdown  {"reboot":bool} -> 204 once file systems are synced; then powers off within
-//   kShutdownSeconds POST /v1/clock     {"realtime_ns":integer} -> 204
+//   POST /v1/shutdown  {"reboot":bool} -> 204 once file systems are synced; then powers off (or
+//                         reboots) within kShutdownSeconds; a systemd stops its services first
+//   POST /v1/clock     {"realtime_ns":integer} -> 204
 // Errors: 4xx/5xx with {"error":{"code","message"}}, codes as in the daemon's API.
 //
 // EXEC. Request and response bodies are sequences of frames: channel (1 byte), length (4 bytes, big
 // endian, at most kMaxFrame), payload. Channel numbers are those of Kubernetes' v5.channel.k8s.io
-// where it has one. The first request frame is `request`; the response header comes when the
-// process has started, or 4xx/5xx with an error body. A process that cannot be started at all
-// because there is no such command is not an error: its status frame says 127 (126: not
-// executable). Flow control is HTTP/2's: a reader that stops stops the process's pipe, nothing is
-// buffered without bound. When the stream is reset (the client vanished), the process group gets
-// SIGHUP, then SIGKILL 2 s later.
+// where it has one. The first request frame is `request`; the response header comes when the process has
+// started, or 4xx/5xx with an error body. A process that cannot be started at all because there is
+// no such command is not an error: its status frame says 127 (126: not executable).
+// The end of the request body closes standard input like `close` of channel 0 does; with a tty either
+// is typed as ^D. After the status frame the guest ends the stream, and resets it with NO_ERROR when
+// the request side is still open.
+// Flow control is HTTP/2's: a reader that stops stops the process's pipe, nothing is buffered without
+// bound. When the stream is reset (the client vanished), the process group gets SIGHUP, then SIGKILL
+// 2 s later. Output that comes later than 100 ms after the process's end is not waited for.
 
 #include <cstddef>
 #include <cstdint>
@@ -64,29 +70,30 @@ enum class Channel : std::uint8_t {
 
 // EXEC REQUEST (JSON object):
 //   argv      array of strings, at least one; looked up in env's PATH when it has no slash
-//   env       array of "NAME=value"; defaults (PATH, HOME, USER, TERM with a tty) are filled in by
-//   the agent cwd       string; empty: the user's home user      string: name, uid, name:group or
-//   uid:gid as in the image's /etc/passwd; empty: root tty       bool;  width, height: integers,
-//   the first size stdin     bool; false: /dev/null
+//   env       array of "NAME=value"; defaults (PATH, HOME, USER, TERM with a tty) are filled in by the agent
+//   cwd       string; empty: the user's home
+//   user      string: name, uid, name:group or uid:gid as in the image's /etc/passwd; empty: root
+//   tty       bool;  width, height: integers, the first size
+//   stdin     bool; false: /dev/null
 //
 // PER-VM SETTINGS: the second cpio holds kSettingsPath, a JSON object:
 //   hostname   string
 //   init       "auto" | "image" | "banger"
-//   disk_mode  "overlay" | "copy"     (overlay: /dev/vda base read-only + /dev/vdb; copy: /dev/vda
-//   read-write) network    {"address":"10.0.2.15/24","gateway":"10.0.2.2","dns":["10.0.2.3"]} or
-//   absent env        array of "NAME=value": the image's, defaults for exec working_dir string: the
-//   image's, default cwd for exec when the user is root; may be empty modules    array of strings:
-//   files in the initramfs, in load order realtime_ns integer: host clock at start, for guests
-//   without an RTC
+//   disk_mode  "overlay" | "copy"     (overlay: /dev/vda base read-only + /dev/vdb; copy: /dev/vda read-write)
+//   network    {"address":"10.0.2.15/24","gateway":"10.0.2.2","dns":["10.0.2.3"]} or absent
+//   env        array of "NAME=value": the image's, defaults for exec
+//   working_dir string: the image's, default cwd for exec when the user is root; may be empty
+//   modules    array of strings: files in the initramfs, in load order
+//   realtime_ns integer: host clock at start, for guests without an RTC
 // The kernel command line carries nothing secret and nothing per-VM but console and clock.
 inline constexpr char kSettingsPath[] = "/banger/settings.json";
 inline constexpr char kModulesDirectory[] = "/banger/modules";
 /// The agent's own place in the initramfs: it is /init.
 inline constexpr char kInitPath[] = "/init";
 
-// BOOT MARKS. Early init writes lines "banger: <name> <ms>" to the kernel log (serial console),
-// and, when it gives up, "banger: fatal: <verdict>" with a plain sentence, then powers off. The
-// daemon reads them from the serial log for the boot black box.
+// BOOT MARKS. Early init writes lines "banger: <name> <ms>" to the kernel log (serial console), and,
+// when it gives up, "banger: fatal: <verdict>" with a plain sentence, then powers off. The daemon reads
+// them from the serial log for the boot black box.
 inline constexpr char kFatalMark[] = "banger: fatal: ";
 
 }  // namespace banger::guest
