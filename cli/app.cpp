@@ -1,5 +1,8 @@
 #include "cli/app.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <csignal>
@@ -43,6 +46,15 @@ int run_action(const Invocation& invocation) {
     return status;
 }
 
+/// A closed standard stream would lend its number to the next file or socket.
+void occupy_standard_streams() {
+    while (true) {
+        const int fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+        if (fd > STDERR_FILENO) ::close(fd);
+        if (fd < 0 || fd > STDERR_FILENO) return;
+    }
+}
+
 int complain(const std::exception& error, int status) {
     say(std::string("banger: ") + error.what());
     return status;
@@ -64,6 +76,7 @@ int act_on(const Invocation& invocation) {
 }  // namespace
 
 int run(int argc, char** argv) {
+    occupy_standard_streams();
     // A reader that goes away is seen as EPIPE, after which a VM can still be deleted.
     std::signal(SIGPIPE, SIG_IGN);
     Invocation invocation;

@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 
 constexpr auto kStartLimit = 20s;
 
-/// Sockets of other users must not lie in a directory that we share: 0700, and ours.
+/// Neither sockets nor disks of VMs are for other users' eyes.
 void make_private_directory(const std::string& path) {
     std::error_code error;
     fs::create_directories(fs::path(path).parent_path(), error);
@@ -70,7 +70,7 @@ Subprocess spawn_bangerd(Session& session, const std::string& log_path) {
     try {
         return Subprocess::spawn(session.executor, options);
     } catch (const Error& error) {
-        throw DaemonUnreachable(fmt::format("cannot start {}: {}", options.argv[0], error.what()));
+        throw DaemonUnreachable(fmt::format("no bangerd to start: {}", error.what()));
     }
 }
 
@@ -113,7 +113,7 @@ bool daemon_answers(const std::string& socket) {
 Task<void> ensure_daemon(Session& session) {
     if (daemon_answers(session.client.socket())) co_return;
     make_private_directory(session.paths.runtime);
-    fs::create_directories(session.paths.state);
+    make_private_directory(session.paths.state);
     const auto lock = lock_start(session.paths.runtime);
     if (daemon_answers(session.client.socket())) co_return;
     const auto log_path = session.paths.state + "/bangerd.log";
