@@ -61,6 +61,15 @@ char type_of(std::uint16_t mode) {
     }
 }
 
+/// libext2fs says id 0 where the kernel says ACL_UNDEFINED_ID: in entries that are of no one user
+/// or group.
+void fix_acl(std::string& acl) {
+    for (std::size_t at = 4; at + 8 <= acl.size(); at += 8) {
+        bool has_id = acl[at] == 2 || acl[at] == 8;  // ACL_USER, ACL_GROUP
+        if (!has_id) acl.replace(at + 4, 4, 4, '\xff');
+    }
+}
+
 class Reader {
   public:
     explicit Reader(const std::string& path) {
@@ -146,6 +155,7 @@ class Reader {
             size_t size = 0;
             check(ext2fs_xattr_get(handle, key.c_str(), &value, &size), key + " of " + name.path);
             xattrs[key].assign(static_cast<const char*>(value), size);
+            if (key.starts_with("system.posix_acl_")) fix_acl(xattrs[key]);
             ext2fs_free_mem(&value);
         }
         return xattrs;

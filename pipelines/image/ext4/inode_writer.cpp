@@ -144,6 +144,12 @@ void set_size(ext2_filsys fs, ext2_inode_large& inode, std::uint64_t size,
     check(ext2fs_iblk_set(fs, plain(inode), blocks), "cannot size a file");
 }
 
+ext2_ino_t next_free_inode(ext2_filsys fs) {
+    ext2_ino_t number = 0;
+    check(ext2fs_new_inode(fs, 0, 0, nullptr, &number), "no inode is left");
+    return number;
+}
+
 }  // namespace
 
 /// What an inode points to.
@@ -239,6 +245,8 @@ void InodeWriter::add_extents(std::uint32_t number, const std::vector<Extent>& e
 }
 
 void InodeWriter::write_xattrs(const PlannedInode& inode) {
+    ext2_ino_t first_new = 0;
+    if (plan_.has_large_xattrs()) first_new = next_free_inode(fs_);
     ext2_xattr_handle* handle = nullptr;
     check(ext2fs_xattrs_open(fs_, inode.number, &handle), "cannot write xattrs");
     auto close = [](ext2_xattr_handle* open) { ext2fs_xattrs_close(&open); };
@@ -249,6 +257,24 @@ void InodeWriter::write_xattrs(const PlannedInode& inode) {
             fail_ext2(code, "cannot store xattr " + name + " of " + plan_.path_of(inode));
         }
     }
+    if (plan_.has_large_xattrs()) charge_xattr_inodes(inode.number, first_new);
+}
+
+/// An inode's block count covers the inodes that hold its large xattrs; libext2fs 1.47 leaves them
+/// out.
+void InodeWriter::charge_xattr_inodes(std::uint32_t number, std::uint32_t first_new) {
+    ext2_inode owner{};
+    check(ext2fs_read_inode(fs_, number, &owner), "cannot read inode {}", number);
+    const ext2_ino_t end = next_free_inode(fs_);
+    for (ext2_ino_t each = first_new; each < end; ++each) {
+        ext2_inode holder{};
+        check(ext2fs_read_inode(fs_, each, &holder), "cannot read inode {}", each);
+        check(ext2fs_iblk_add_blocks(fs_, &owner,
+                                     (EXT2_I_SIZE(&holder) + kBlockSize - 1) / kBlockSize),
+              "cannot count the blocks of inode {}", number);
+    }
+    if (end > first_new)
+        check(ext2fs_write_inode(fs_, number, &owner), "cannot write inode {}", number);
 }
 
 void InodeWriter::write_journal(std::uint32_t blocks) {

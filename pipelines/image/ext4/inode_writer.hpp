@@ -28,6 +28,7 @@ class InodeWriter {
     void write_directory_blocks(const PlannedInode& inode, const Content& content);
     void add_extents(std::uint32_t number, const std::vector<Extent>& extents, const char* what);
     void write_xattrs(const PlannedInode& inode);
+    void charge_xattr_inodes(std::uint32_t number, std::uint32_t first_new);
 
     ext2_filsys fs_;
     BlockMap& map_;

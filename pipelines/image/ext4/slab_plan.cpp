@@ -5,10 +5,9 @@
 namespace banger::image {
 namespace {
 
-constexpr std::uint64_t kUnitSlabs = 8;
+constexpr std::uint64_t kUnitSlabs = 4;
 constexpr std::uint64_t kGroupSlabs = 32768 / SlabPlan::kSlabBlocks;
 constexpr std::uint64_t kMaxGroups = 1ULL << 27;
-/// Even an empty layer gets a slab that is not far out.
 constexpr std::uint64_t kWeightFloorKib = 512;
 constexpr std::uint64_t kMaxInflation = 8;
 
@@ -47,18 +46,19 @@ std::uint64_t SlabPlan::slab(std::size_t layer, std::uint64_t index) const {
     return slab * kSlabBlocks;
 }
 
-/// Unit k of layer i comes at the time (k + 1/2) / weight_i; its rank is the number of units before
-/// it.
+/// Unit k of layer i comes at the time k / weight_i; its rank is the number of units before it. All
+/// layers' first units come first: even an empty layer's slab is near.
 std::uint64_t SlabPlan::unit_rank(std::size_t layer, std::uint64_t unit) const {
-    if (unit >= shares_[layer])
+    if (unit >= shares_[layer]) {
         return shared_units_ + (unit - shares_[layer]) * weights_.size() + layer;
+    }
     std::uint64_t rank = 0;
     for (std::size_t other = 0; other < weights_.size(); ++other) {
-        // Odd numbers below (2 unit + 1) weight_other / weight_layer; a tie goes to the earlier
-        // layer.
-        std::uint64_t scaled = (2 * unit + 1) * weights_[other];
-        std::uint64_t limit = (other < layer ? scaled : scaled - 1) / weights_[layer];
-        rank += std::min((limit + 1) / 2, shares_[other]);
+        std::uint64_t scaled = unit * weights_[other];
+        std::uint64_t before = scaled / weights_[layer];
+        // A tie goes to the earlier layer.
+        if (other < layer || scaled % weights_[layer] != 0) ++before;
+        rank += std::min(before, shares_[other]);
     }
     return rank;
 }

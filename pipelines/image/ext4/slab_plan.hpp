@@ -7,7 +7,7 @@ namespace banger::image {
 
 /// Where each layer's data goes, from the image alone: so the same manifest gives the same bytes
 /// whatever order the layers arrive in. The image is cut into slabs of 1 MiB (256 blocks), handed
-/// out in units of 8; the layers' units follow each other as if all layers advanced in proportion
+/// out in units of 4; the layers' units follow each other as if all layers advanced in proportion
 /// to their compressed size, so that little lies between the end of the data and its start. A layer
 /// that inflates more than eightfold goes on behind all others' shares. Slabs that hold the primary
 /// or a backup superblock with its group descriptors (sparse_super: groups 0, 1 and powers of 3, 5,

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -41,6 +42,14 @@ Kind kind_of(const PathParts& path) {
         fail(Errc::invalid_argument, "is a whiteout of nothing that can be named");
     }
     return Kind::whiteout;
+}
+
+/// A path as a message can show it.
+std::string printable(std::string path) {
+    std::replace_if(
+        path.begin(), path.end(), [](unsigned char each) { return each < ' ' || each == 0x7f; },
+        '?');
+    return path;
 }
 
 /// Takes one name from a node; of a directory, from everything below it.
@@ -88,7 +97,7 @@ class LayerMerge {
         try {
             step();
         } catch (const Error& error) {
-            fail(error.code(), "layer entry '{}' {}", entry.path, error.what());
+            fail(error.code(), "layer entry '{}' {}", printable(entry.path), error.what());
         }
     }
 

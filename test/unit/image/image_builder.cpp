@@ -95,7 +95,7 @@ ReadFilesystem ImageBuilder::build(std::vector<LayerEntry> layer) {
     image::StagingTree tree;
     tree.apply(std::move(layer));
     write(tree);
-    CHECK(check_e2fsck(path_).empty());
+    CHECK(check_e2fsck(path_) == "");
     return read_ext4(path_);
 }
 
