@@ -1,11 +1,13 @@
 #include "pipelines/io/http_connection.hpp"
 
+#include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/beast/ssl.hpp>
 
 #include "pipelines/io/http_stream.hpp"
+#include "pipelines/io/local_endpoint.hpp"
 #include "pipelines/io/resolve.hpp"
 
 namespace banger {
@@ -99,8 +101,7 @@ Task<LocalStream> connect_local(asio::any_io_executor executor, std::string path
                                 std::chrono::seconds limit) {
     LocalStream stream(std::move(executor));
     stream.expires_after(limit);
-    asio::local::stream_protocol::endpoint endpoint(path);
-    auto [error] = co_await stream.async_connect(endpoint, as_tuple);
+    auto [error] = co_await stream.async_connect(local_endpoint(path), as_tuple);
     if (error) fail_connect(path, error, limit);
     co_return stream;
 }

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include "pipelines/io/json.hpp"
+#include "pipelines/io/local_endpoint.hpp"
 #include "pipelines/io/websocket_impl.hpp"
 
 namespace banger {
@@ -48,8 +49,7 @@ using Adapter = BeastWebSocket<LocalSocket>;
 
 Task<LocalSocket> connect(asio::any_io_executor executor, std::string path) {
     LocalSocket socket(std::move(executor));
-    asio::local::stream_protocol::endpoint endpoint(path);
-    auto [error] = co_await socket.async_connect(endpoint, as_tuple);
+    auto [error] = co_await socket.async_connect(local_endpoint(path), as_tuple);
     if (error == asio::error::operation_aborted) throw_cancelled();
     if (error) fail(Errc::unavailable, "cannot connect to {}: {}", path, error.message());
     co_return socket;

@@ -1,6 +1,8 @@
 #include "pipelines/io/file_writer.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -143,6 +145,26 @@ Kind any_kind() {
     return GENERATE(Kind::uring, Kind::pwrite);
 }
 
+/// RLIMIT_FSIZE for a scope; a larger write is cut there, and one beyond it fails.
+class FileSizeLimit {
+  public:
+    explicit FileSizeLimit(rlim_t bytes) {
+        ::signal(SIGXFSZ, SIG_IGN);
+        ::getrlimit(RLIMIT_FSIZE, &before_);
+        const rlimit limit{bytes, before_.rlim_max};
+        ::setrlimit(RLIMIT_FSIZE, &limit);
+    }
+    ~FileSizeLimit() {
+        ::setrlimit(RLIMIT_FSIZE, &before_);
+        ::signal(SIGXFSZ, SIG_DFL);
+    }
+    FileSizeLimit(const FileSizeLimit&) = delete;
+    FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+  private:
+    rlimit before_{};
+};
+
 /// False, with a warning, where the kernel or a seccomp filter refuses io_uring.
 bool usable(Kind kind) {
     auto probe = []() -> Task<std::string> {
@@ -205,6 +227,24 @@ TEST_CASE("a full device is reported as no space") {
     } catch (const Error& e) {
         CHECK(e.code() == Errc::no_space);
     }
+}
+
+TEST_CASE("a write that only half fits is finished or reported") {
+    const Kind kind = any_kind();
+    if (!usable(kind)) return;
+    TempDir dir;
+    const auto fd = open_file(dir / "file", O_WRONLY | O_CREAT);
+    Body half = [](FileWriter& writer, BufferPool& pool, BlockingPool&,
+                   std::span<const std::byte>) -> Task<void> {
+        writer.write(pool.lease_blocking({}), BufferPool::kBufferSize, 0);
+        co_await writer.flush();
+    };
+
+    const FileSizeLimit limit(BufferPool::kBufferSize / 2);
+
+    CHECK_THROWS_WITH(run_task(with_writer(kind, fd.get(), {}, half)),
+                      "cannot write at byte 0: File too large");
+    CHECK(std::filesystem::file_size(dir / "file") == BufferPool::kBufferSize / 2);
 }
 
 TEST_CASE("a cancelled flush still waits for the writes under way") {

@@ -155,6 +155,8 @@ TEST_CASE("a server that does not take up the subprotocol is refused") {
 TEST_CASE("no server at the socket is one clear sentence") {
     CHECK_THROWS_WITH(run_task(only_connect("/no/such/socket")),
                       "cannot connect to /no/such/socket: No such file or directory");
+    CHECK_THROWS_WITH(run_task(only_connect("/" + std::string(200, 'x'))),
+                      Catch::EndsWith("is longer than 107 bytes"));
 }
 
 TEST_CASE("cancelling receive ends it") {
