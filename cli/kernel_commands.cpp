@@ -60,11 +60,9 @@ void add_import(CLI::App& kernel, Invocation& invocation) {
     auto* command = add_command(kernel, "import", "make a kernel known under a name", invocation);
     command->add_option("name", request->name, "name to give it")->required();
     auto* source = command->add_option_group("source");
-    source
-        ->add_option("--from", request->from_directory, "directory: vmlinux, initrd.img, modules/")
-        ->check(CLI::ExistingDirectory);
-    source->add_option("--from-deb", request->from_deb, "a linux-image package of Debian")
-        ->check(CLI::ExistingFile);
+    source->add_option("--from", request->from_directory,
+                       "directory: vmlinux, initrd.img, modules/");
+    source->add_option("--from-deb", request->from_deb, "a linux-image package of Debian");
     source->require_option(1);
     command->add_option("--distro", request->distro, "distribution, for the manifest");
     command->add_option("--arch", request->arch, "architecture, for the manifest");

@@ -190,7 +190,7 @@ Task<int> create(Session& session, CreateOptions options) {
     Interrupts interrupts(session.executor);
     auto request = make_create_request(options.flags);
     request.start = !options.no_start;
-    const auto vm = co_await create_vm(session, interrupts, std::move(request), false);
+    const auto vm = co_await create_vm(session, interrupts, std::move(request));
     if (session.json) {
         print_json(to_json(vm));
     } else {

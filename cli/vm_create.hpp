@@ -21,11 +21,9 @@ void add_create_flags(CLI::App& command, CreateFlags& flags);
 /// What the daemon is asked for.
 api::VmCreateRequest make_create_request(const CreateFlags& flags);
 
-/// Creates (and starts) a VM and says its spec line. When it fails, the boot's verdict and the end
-/// of its serial log are said, the VM that is left behind is deleted if `rm`, and the error is
-/// thrown. An interrupt cancels.
-Task<api::VmInfo> create_vm(Session& session, Interrupts& interrupts, api::VmCreateRequest request,
-                            bool rm);
+/// Creates (and starts) a VM and says its spec line. What fails or is interrupted leaves no VM; the
+/// error of a failed boot carries its verdict and the end of the serial log.
+Task<api::VmInfo> create_vm(Session& session, Interrupts& interrupts, api::VmCreateRequest request);
 
 /// Deletes whatever state it is in, within 60 s. The first interrupt meanwhile is not heeded.
 Task<void> delete_vm(Session& session, Interrupts& interrupts, std::string id);

@@ -24,7 +24,7 @@ void say_timeline(const Session& session, const api::VmInfo& vm) {
 }
 
 void say_reminder(const std::string& vm) {
-    say(fmt::format("VM '{}' keeps running", vm));
+    say(fmt::format("vm '{}' keeps running", vm));
     say(fmt::format("  back:   banger vm exec {}", vm));
     say(fmt::format("  stop:   banger vm stop {}", vm));
     say(fmt::format("  delete: banger vm delete --force {}", vm));
@@ -38,7 +38,7 @@ Task<void> say_what_remains(Session& session, api::VmInfo vm) {
     if (now.state == "running") {
         say_reminder(now.name);
     } else {
-        say(fmt::format("VM '{}' is {}", now.name, now.state));
+        say(fmt::format("vm '{}' is {}", now.name, now.state));
     }
 }
 
@@ -66,8 +66,7 @@ Task<int> run_command(Session& session, Interrupts& interrupts, RunOptions optio
 
 Task<int> run_vm(Session& session, RunOptions options, std::vector<std::string> command) {
     Interrupts interrupts(session.executor);
-    const auto vm =
-        co_await create_vm(session, interrupts, make_create_request(options.create), options.rm);
+    const auto vm = co_await create_vm(session, interrupts, make_create_request(options.create));
     if (!options.detach) {
         co_return co_await run_command(session, interrupts, options, vm, std::move(command));
     }

@@ -28,17 +28,17 @@ int run_words(Words words) {
 }
 
 TEST_CASE("a wrong command line is exit status 2") {
-    const auto words = GENERATE(
-        Words{}, Words{"vm"}, Words{"nonsense"}, Words{"vm", "list", "--nonsense"},
-        Words{"vm", "show"}, Words{"vm", "exec"}, Words{"vm", "run", "--memory", "lots"},
-        Words{"vm", "run", "--vcpu", "0"}, Words{"vm", "run", "--vcpu", "two"},
-        Words{"vm", "run", "--init", "systemd"}, Words{"vm", "run", "--disk-mode", "raw"},
-        Words{"vm", "run", "--wait", "forever"}, Words{"vm", "run", "id"},
-        Words{"vm", "run", "-d", "--rm"}, Words{"vm", "run", "-d", "--", "id"},
-        Words{"vm", "run", "--"}, Words{"vm", "list", "--", "id"}, Words{"image", "pull"},
-        Words{"image", "pull", "a", "--size", "0"}, Words{"kernel", "import", "k"},
-        Words{"kernel", "import", "k", "--from", "/", "--from-deb", "/etc/passwd"},
-        Words{"kernel", "import", "k", "--from", "/nonexistent"}, Words{"config", "set", "vcpu"});
+    const auto words =
+        GENERATE(Words{}, Words{"vm"}, Words{"nonsense"}, Words{"vm", "list", "--nonsense"},
+                 Words{"vm", "show"}, Words{"vm", "exec"}, Words{"vm", "run", "--memory", "lots"},
+                 Words{"vm", "run", "--vcpu", "two"}, Words{"vm", "run", "--init", "systemd"},
+                 Words{"vm", "run", "--disk-mode", "raw"}, Words{"vm", "run", "--wait", "forever"},
+                 Words{"vm", "run", "id"}, Words{"vm", "run", "-d", "--rm"},
+                 Words{"vm", "run", "-d", "--", "id"}, Words{"vm", "run", "--"},
+                 Words{"vm", "list", "--", "id"}, Words{"image", "pull"},
+                 Words{"image", "pull", "a", "--size", "0"}, Words{"kernel", "import", "k"},
+                 Words{"kernel", "import", "k", "--from", "/", "--from-deb", "/etc/passwd"},
+                 Words{"config", "set", "vcpu"});
     CHECK(run_words(words) == 2);
 }
 
