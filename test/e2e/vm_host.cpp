@@ -1,0 +1,234 @@
+#include "test/e2e/vm_host.hpp"
+
+#include <sys/resource.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "daemon/image/local_images.hpp"
+#include "daemon/image/local_kernels.hpp"
+#include "daemon/store/store.hpp"
+#include "daemon/store/usage.hpp"
+#include "daemon/vm/qemu_backend.hpp"
+#include "daemon/vm/tsc_clock.hpp"
+#include "pipelines/io/blocking_pool.hpp"
+#include "pipelines/io/buffer_pool.hpp"
+#include "pipelines/io/uring.hpp"
+
+namespace banger::test {
+namespace {
+
+/// The line that make-test-images prints for `name`, without the name.
+std::string test_material(const std::string& name) {
+    auto command = std::string(BANGER_SOURCE_DIR "/test/support/make-test-images ") + name;
+    auto close = [](std::FILE* pipe) { ::pclose(pipe); };
+    std::unique_ptr<std::FILE, decltype(close)> pipe(::popen(command.c_str(), "r"), close);
+    std::string text;
+    std::array<char, 4096> buffer;
+    while (pipe && std::fgets(buffer.data(), buffer.size(), pipe.get()))
+        text += buffer.data();
+    std::istringstream words(text);
+    std::string first, second;
+    words >> first >> second;
+    if (first != name) throw std::runtime_error("make-test-images made no " + name);
+    return second;
+}
+
+Paths paths_below(const std::string& directory) {
+    Paths paths;
+    paths.state = directory + "/state";
+    paths.cache = directory + "/cache";
+    paths.runtime = directory + "/run";
+    for (const auto& path :
+         {paths.images(), paths.kernels(), paths.vms(), paths.cache, paths.runtime + "/vms"}) {
+        std::filesystem::create_directories(path);
+    }
+    return paths;
+}
+
+}  // namespace
+
+struct VmHost::Parts {
+    Parts(boost::asio::io_context& context, const Paths& where)
+        : paths(where), pool(4), pulls(8), buffers(7) {
+        std::string why_not;
+        auto executor = context.get_executor();
+        ring = Uring::try_make(executor, buffers, why_not);
+        store = store::Store::open_blocking(paths.database());
+        backend = vm::make_qemu_backend(executor, {.tsc_khz = vm::tsc_khz_blocking()});
+        images = image::make_image_service(
+            {.store = *store,
+             .paths = paths,
+             .pull = {executor, pulls, buffers, ring.get()},
+             .users = [this](std::string id) { return store::vms_using_image(*store, id); }});
+        kernels = kernel::make_kernel_service(
+            {.store = *store, .paths = paths, .pool = pool, .users = [this](std::string name) {
+                 return store::vms_using_kernel(*store, name);
+             }});
+        Config config;
+        config.default_image = "busybox";
+        config.default_kernel = "test";
+        config.disk_size = 1ull << 30;
+        config.vcpu = 1;
+        config.memory_mib = 512;
+        config.boot_seconds = 120;
+        vms = vm::make_vm_service({executor, pool, *store, *images, *kernels, *backend, paths,
+                                   config, BANGER_AGENT, "these tests emulate"});
+    }
+
+    Paths paths;
+    BlockingPool pool;
+    BlockingPool pulls;
+    BufferPool buffers;
+    std::unique_ptr<Uring> ring;
+    std::unique_ptr<store::Store> store;
+    std::unique_ptr<vm::Backend> backend;
+    std::unique_ptr<image::ImageService> images;
+    std::unique_ptr<kernel::KernelService> kernels;
+    std::unique_ptr<vm::VmService> vms;
+};
+
+VmHost::VmHost() {
+    open();
+    api::KernelImportRequest request{.name = "test", .from_deb = test_material("kernel")};
+    run(parts_->kernels->import(std::move(request), {}));
+    image("busybox");
+}
+
+VmHost::~VmHost() {
+    for (const auto& vm : run(vms().list()))
+        run(vms().remove(vm.id, true, {}));
+    close();
+}
+
+void VmHost::open() {
+    parts_ = std::make_unique<Parts>(context_, paths_below(directory_.path()));
+    run(parts_->vms->reconcile());
+}
+
+void VmHost::close() {
+    run(parts_->vms->close());
+    if (parts_->ring) run(parts_->ring->close());
+    parts_->store->close_blocking();
+    parts_.reset();
+}
+
+void VmHost::restart() {
+    close();
+    open();
+}
+
+vm::VmService& VmHost::vms() {
+    return *parts_->vms;
+}
+
+const Paths& VmHost::paths() const {
+    return parts_->paths;
+}
+
+std::string VmHost::image(const std::string& name) {
+    if (!run(parts_->images->find(name))) {
+        run(parts_->images->pull({.reference = test_material(name), .name = name}, {}),
+            std::chrono::seconds(600));
+    }
+    return name;
+}
+
+std::string VmHost::rootfs_of(const std::string& image) {
+    return run(parts_->images->show(image)).rootfs_path;
+}
+
+void VmHost::drive(Task<void> task, std::chrono::seconds limit) {
+    bool finished = false;
+    std::exception_ptr error;
+    boost::asio::co_spawn(context_, std::move(task), [&](std::exception_ptr failure) {
+        finished = true;
+        error = std::move(failure);
+    });
+    auto deadline = std::chrono::steady_clock::now() + limit;
+    context_.restart();
+    while (!finished && std::chrono::steady_clock::now() < deadline) {
+        context_.run_one_for(std::chrono::milliseconds(200));
+        if (context_.stopped()) context_.restart();
+    }
+    if (!finished) {
+        // The task still refers to this frame: there is no way to go on from here.
+        std::fprintf(stderr, "a task did not end in time\n");
+        std::abort();
+    }
+    if (error) std::rethrow_exception(error);
+}
+
+api::VmInfo VmHost::boot(std::string name, std::string image) {
+    api::VmCreateRequest request;
+    request.name = std::move(name);
+    request.image = std::move(image);
+    return run(vms().create(std::move(request), {}));
+}
+
+std::vector<int> VmHost::vmms() const {
+    std::vector<int> found;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+        std::ifstream file(entry.path() / "cmdline");
+        std::string words((std::istreambuf_iterator<char>(file)), {});
+        auto name = entry.path().filename().string();
+        bool process = name.find_first_not_of("0123456789") == std::string::npos;
+        if (process && words.find(directory_.path().string()) != std::string::npos) {
+            found.push_back(std::stoi(name));
+        }
+    }
+    return found;
+}
+
+VmHost& vm_host() {
+    static VmHost host;
+    return host;
+}
+
+namespace {
+
+Task<void> feed(vm::ExecSession& session, std::string input) {
+    co_await session.write_stdin(std::as_bytes(std::span(input)));
+    co_await session.close_stdin();
+}
+
+Task<Outcome> collect(vm::ExecSession& session) {
+    using Kind = vm::ExecEvent::Kind;
+    Outcome outcome;
+    for (;;) {
+        auto event = co_await session.next();
+        auto& text = event.kind == Kind::standard_out ? outcome.out : outcome.err;
+        text.append(reinterpret_cast<const char*>(event.bytes.data()), event.bytes.size());
+        if (event.kind != Kind::exited) continue;
+        outcome.exit_code = event.exit_code;
+        co_return outcome;
+    }
+}
+
+Task<Outcome> exec_task(vm::VmService& vms, std::string vm, api::ExecRequest request,
+                        std::string input) {
+    auto session = co_await vms.exec(std::move(vm), std::move(request));
+    if (input.empty()) co_return co_await collect(*session);
+    auto both = co_await when_all(feed(*session, std::move(input)), collect(*session));
+    co_return std::get<1>(std::move(both));
+}
+
+}  // namespace
+
+Outcome exec(VmHost& host, const std::string& vm, std::vector<std::string> command,
+             std::string input) {
+    api::ExecRequest request;
+    request.command = std::move(command);
+    request.stdin = !input.empty();
+    return host.run(exec_task(host.vms(), vm, std::move(request), std::move(input)));
+}
+
+Outcome shell(VmHost& host, const std::string& vm, std::string script) {
+    return exec(host, vm, {"sh", "-c", std::move(script)});
+}
+
+}  // namespace banger::test
