@@ -1,11 +1,16 @@
 #include "test/support/pull_fixture.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <filesystem>
 #include <stdexcept>
 #include <thread>
 
 #include "pipelines/io/blocking_pool.hpp"
 #include "pipelines/io/buffer_pool.hpp"
+#include "pipelines/io/unique_fd.hpp"
 #include "pipelines/io/uring.hpp"
 #include "pipelines/io/wait.hpp"
 #include "test/support/run_task.hpp"
@@ -16,6 +21,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr unsigned kBuffers = 6;
+constexpr off_t kBlock = 4096;
+constexpr off_t kMiB = 1 << 20;
 
 std::size_t count_entries(const char* path) {
     return static_cast<std::size_t>(
@@ -95,6 +102,26 @@ ReadFilesystem PullFixture::read() {
         throw std::runtime_error("e2fsck: " + complaint);
     }
     return read_ext4(rootfs());
+}
+
+std::string PullFixture::fingerprint() const {
+    const auto fd = open_file(rootfs(), O_RDONLY);
+    const auto size = static_cast<off_t>(fs::file_size(rootfs()));
+    Hasher hasher;
+    hasher.update(std::to_string(size));
+    const std::string zeros(kBlock, '\0');
+    std::string block(kBlock, '\0');
+    for (off_t at = ::lseek(fd.get(), 0, SEEK_DATA); at >= 0 && at < size; at += kBlock) {
+        if (at % kMiB == 0) at = std::max(at, ::lseek(fd.get(), at, SEEK_DATA) / kBlock * kBlock);
+        block.resize(kBlock);
+        const auto count = ::pread(fd.get(), block.data(), block.size(), at);
+        if (count <= 0) break;
+        block.resize(static_cast<std::size_t>(count));
+        if (block == zeros) continue;
+        hasher.update(std::to_string(at));
+        hasher.update(block);
+    }
+    return hasher.finish().hex;
 }
 
 void PullFixture::remove_staging() {

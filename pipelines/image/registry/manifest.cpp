@@ -226,7 +226,7 @@ std::string list_platforms(const Index& index) {
         auto name = descriptor.platform->to_string();
         if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
     }
-    return names.empty() ? "no platform" : fmt::format("{}", fmt::join(names, ", "));
+    return fmt::format("{}", fmt::join(names, ", "));
 }
 
 ConfigFile parse_config(std::string_view body, const Manifest& manifest) {

@@ -71,7 +71,8 @@ ManifestDocument parse_manifest(std::string_view body, std::string_view content_
 /// platform. Attestations (unknown/unknown) and other platforms are left out.
 std::vector<Descriptor> amd64_candidates(const Index& index, int cpu_level);
 
-/// "linux/arm64, linux/s390x": what an index has, for the message that ours is not among it.
+/// "linux/arm64, linux/s390x": what an index has, for the message that ours is not among it; may be
+/// empty.
 std::string list_platforms(const Index& index);
 
 /// Throws when the configuration does not fit the manifest: wrong number of diff_ids.

@@ -17,6 +17,7 @@ struct Search {
 };
 
 void note_platforms(Search& search, const std::string& platforms) {
+    if (platforms.empty()) return;
     search.found += (search.found.empty() ? "" : ", ") + platforms;
 }
 
@@ -53,7 +54,7 @@ Task<ResolvedImage> resolve_image(ImageSource& source, std::string name) {
     auto image = co_await look_into(search, co_await source.root(), 1);
     if (!image) {
         fail(Errc::unsupported, "{} has no image for linux/amd64; it has {}", search.name,
-             search.found);
+             search.found.empty() ? "none that names its platform" : search.found);
     }
     co_return std::move(*image);
 }

@@ -173,7 +173,7 @@ TEST_CASE("the platforms of an index are listed once each") {
                                   entry('3', platform("linux", "s390x")) + "," +
                                   entry('4', platform("unknown", "unknown")))) ==
           "linux/arm/v7, linux/s390x");
-    CHECK(list_platforms(Index{}) == "no platform");
+    CHECK(list_platforms(Index{}).empty());
 }
 
 TEST_CASE("an index of a thousand entries is read") {
