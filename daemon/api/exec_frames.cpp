@@ -2,6 +2,7 @@
 
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
+#include <utility>
 
 #include "daemon/api/utf8.hpp"
 
@@ -34,11 +35,11 @@ std::string exit_status_json(int exit_code) {
     return json::serialize(status);
 }
 
-std::string failure_status_json(std::string_view message) {
+std::string failure_status_json(ErrorBody error) {
     const json::object status{{"metadata", json::object()},
                               {"status", "Failure"},
-                              {"reason", "InternalError"},
-                              {"message", replace_invalid_utf8(std::string(message))}};
+                              {"reason", error.code},
+                              {"message", replace_invalid_utf8(std::move(error.message))}};
     return json::serialize(status);
 }
 

@@ -4,9 +4,10 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "pipelines/io/error.hpp"
+#include "daemon/api/types.hpp"
 
 namespace banger::api {
 
@@ -30,7 +31,7 @@ std::vector<std::byte> exec_frame(ExecChannel channel, std::string_view text);
 /// The status channel's one message, a Kubernetes v1.Status: Success for 0, otherwise Failure with
 /// the cause ExitCode.
 std::string exit_status_json(int exit_code);
-/// A Failure without an exit code: the command's end is not known.
-std::string failure_status_json(std::string_view message);
+/// A Failure without an exit code: the command's end is not known. The reason is the error's code.
+std::string failure_status_json(ErrorBody error);
 
 }  // namespace banger::api

@@ -87,8 +87,8 @@ Task<void> send_output_and_status(SocketExec& exec) {
     std::string status;
     try {
         status = exit_status_json(co_await send_output(exec));
-    } catch (const Error& error) {
-        status = failure_status_json(error.what());
+    } catch (const Error&) {
+        status = failure_status_json(operations::describe_failure(std::current_exception()));
     }
     const auto frame = exec_frame(ExecChannel::status, status);
     co_await exec.socket.send(frame);

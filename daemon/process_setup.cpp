@@ -1,0 +1,85 @@
+#include "daemon/process_setup.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <thread>
+
+#include "daemon/api/listener.hpp"
+#include "pipelines/io/atomic_file.hpp"
+#include "pipelines/io/error.hpp"
+
+namespace banger {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+constexpr rlim_t kDescriptors = 65'536;
+constexpr auto kLockWait = 10s;
+
+void make_closed_directory(const std::string& path) {
+    std::error_code error;
+    fs::create_directories(path, error);
+    if (error) fail(Errc::internal, "cannot make {}: {}", path, error.message());
+    if (::chmod(path.c_str(), 0700) != 0) fail_errno(errno, "cannot close {} to others", path);
+}
+
+}  // namespace
+
+void prepare_process() {
+    ::umask(077);
+    std::signal(SIGPIPE, SIG_IGN);
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = std::max(limit.rlim_cur, std::min(limit.rlim_max, kDescriptors));
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void make_daemon_directories(const Paths& paths) {
+    for (const auto& path :
+         {paths.state, paths.images(), paths.kernels(), paths.vms(), paths.cache}) {
+        make_closed_directory(path);
+    }
+    api::make_private_directory(paths.runtime);
+}
+
+UniqueFd lock_state_directory(const std::string& state) {
+    const auto path = state + "/bangerd.lock";
+    auto fd = open_file(path, O_RDWR | O_CREAT, 0600);
+    const auto deadline = std::chrono::steady_clock::now() + kLockWait;
+    while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR) fail_errno(errno, "cannot lock {}", path);
+        if (std::chrono::steady_clock::now() > deadline) {
+            fail(Errc::conflict, "another bangerd (pid {}) uses {}", read_file(path, 64), state);
+        }
+        std::this_thread::sleep_for(50ms);
+    }
+    const auto pid = std::to_string(::getpid());
+    if (::ftruncate(fd.get(), 0) != 0 || ::pwrite(fd.get(), pid.data(), pid.size(), 0) < 0) {
+        fail_errno(errno, "cannot write {}", path);
+    }
+    return fd;
+}
+
+std::string find_agent(const std::string& configured) {
+    if (!configured.empty()) return configured;
+    std::error_code error;
+    const auto own = fs::read_symlink("/proc/self/exe", error).parent_path();
+    const auto beside = own / "banger-vsock-agent";
+    const auto installed = own / "../libexec/banger/banger-vsock-agent";
+    if (!fs::exists(beside, error) && fs::exists(installed, error)) {
+        return installed.lexically_normal();
+    }
+    return beside;
+}
+
+}  // namespace banger
