@@ -18,6 +18,7 @@ constexpr milliseconds kLastLook{100};
 constexpr milliseconds kKillAfterHangUp{2000};
 constexpr std::uint32_t kReadable = EPOLLIN | EPOLLONESHOT;
 constexpr char kEndOfTransmission[] = "\x04";
+constexpr int kDrainRounds = 16;
 // Below this, a frame is built aside and sent in pieces.
 constexpr std::size_t kSmallestDirectRead = 512;
 
@@ -219,12 +220,15 @@ void Exec::wait_for_output(Output& output) {
 
 void Exec::drain(Output& output) {
     char scratch[16 * 1024];
-    ssize_t count = 0;
-    do {
+    ssize_t count = 1;
+    // Not for as long as there is something: a process that never stops writing would hold the
+    // loop.
+    for (int round = 0; round < kDrainRounds && count > 0; ++round) {
         count = ::read(output.fd.get(), scratch, sizeof scratch);
         if (count > 0) ++reads_;
-    } while (count > 0 || (count < 0 && errno == EINTR));
-    if (count < 0 && errno == EAGAIN) return wait_for_output(output);
+    }
+    const bool more_may_come = count > 0 || (count < 0 && (errno == EAGAIN || errno == EINTR));
+    if (more_may_come) return wait_for_output(output);
     close_output(output);
 }
 

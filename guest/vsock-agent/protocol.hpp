@@ -8,12 +8,13 @@
 //   then HTTP/2 (RFC 9113, prior knowledge): the daemon is the client, the guest the server.
 // A virtio-serial port has no connections of its own, so either side may see the tail of an earlier
 // one. The host skips bytes until a hello line. The guest skips bytes until the client preface
-// ("PRI * HTTP/2.0…"); on any protocol error, or when the host end goes away, it drops all streams'
-// transport (processes live on: their input ends, their output is thrown away), waits for the host, and
-// says hello again. A host that hears no hello for 500 ms sends kPoke zero bytes in one write. They are
-// an error in any HTTP/2 session, also inside a frame when 400 ms of silence went before. Outside a
-// session they are skipped, and answered by another hello when the last one is older than 400 ms; so
-// the host skips further hello lines ("\n", never the first byte of HTTP/2) until the first frame.
+// ("PRI * HTTP/2.0…"). On any protocol error, or when the host end goes away, it drops all streams'
+// transport (processes live on: their input ends, their output is thrown away), waits for the host,
+// and says hello again. A host that hears no hello for 500 ms sends kPoke zero bytes in one write.
+// They are an error in any HTTP/2 session, also inside a frame when 400 ms of silence went before.
+// Outside a session they are skipped, and answered by another hello when the last one is older than
+// 400 ms; so the host skips further hello lines ("\n", never the first byte of HTTP/2) until the
+// guest's first frame.
 //
 // HELLO (JSON object):
 //   version   integer, kProtocolVersion; the host refuses another
@@ -34,15 +35,15 @@
 //
 // EXEC. Request and response bodies are sequences of frames: channel (1 byte), length (4 bytes, big
 // endian, at most kMaxFrame), payload. Channel numbers are those of Kubernetes' v5.channel.k8s.io
-// where it has one. The first request frame is `request`; the response header comes when the process has
-// started, or 4xx/5xx with an error body. A process that cannot be started at all because there is
-// no such command is not an error: its status frame says 127 (126: not executable).
-// The end of the request body closes standard input like `close` of channel 0 does; with a tty either
-// is typed as ^D. After the status frame the guest ends the stream, and resets it with NO_ERROR when
-// the request side is still open.
-// Flow control is HTTP/2's: a reader that stops stops the process's pipe, nothing is buffered without
-// bound. When the stream is reset (the client vanished), the process group gets SIGHUP, then SIGKILL
-// 2 s later. Output that comes later than 100 ms after the process's end is not waited for.
+// where it has one. The first request frame is `request`; the response header comes when the
+// process has started, or 4xx/5xx with an error body. A process that cannot be started at all
+// because there is no such command is not an error: its status frame says 127 (126: not
+// executable). The end of the request body closes standard input like `close` of channel 0 does;
+// with a tty either is typed as ^D. After the status frame the guest ends the stream, and resets it
+// with NO_ERROR when the request side is still open. Flow control is HTTP/2's: a reader that stops
+// stops the process's pipe, nothing is buffered without bound. When the stream is reset (the client
+// vanished), the process group gets SIGHUP, then SIGKILL 2 s later. Output that comes later than
+// 100 ms after the process's end is not waited for.
 
 #include <cstddef>
 #include <cstdint>
@@ -70,7 +71,8 @@ enum class Channel : std::uint8_t {
 
 // EXEC REQUEST (JSON object):
 //   argv      array of strings, at least one; looked up in env's PATH when it has no slash
-//   env       array of "NAME=value"; defaults (PATH, HOME, USER, TERM with a tty) are filled in by the agent
+//   env       array of "NAME=value"; defaults (PATH, HOME, USER, TERM with a tty) are filled in by
+//             the agent, then the image's (settings), then these
 //   cwd       string; empty: the user's home
 //   user      string: name, uid, name:group or uid:gid as in the image's /etc/passwd; empty: root
 //   tty       bool;  width, height: integers, the first size
@@ -79,7 +81,8 @@ enum class Channel : std::uint8_t {
 // PER-VM SETTINGS: the second cpio holds kSettingsPath, a JSON object:
 //   hostname   string
 //   init       "auto" | "image" | "banger"
-//   disk_mode  "overlay" | "copy"     (overlay: /dev/vda base read-only + /dev/vdb; copy: /dev/vda read-write)
+//   disk_mode  "overlay" | "copy"     (overlay: /dev/vda, the image, read-only, and /dev/vdb, an
+//              ext4 of the VM's own, empty at first; copy: /dev/vda read-write)
 //   network    {"address":"10.0.2.15/24","gateway":"10.0.2.2","dns":["10.0.2.3"]} or absent
 //   env        array of "NAME=value": the image's, defaults for exec
 //   working_dir string: the image's, default cwd for exec when the user is root; may be empty
@@ -91,9 +94,10 @@ inline constexpr char kModulesDirectory[] = "/banger/modules";
 /// The agent's own place in the initramfs: it is /init.
 inline constexpr char kInitPath[] = "/init";
 
-// BOOT MARKS. Early init writes lines "banger: <name> <ms>" to the kernel log (serial console), and,
-// when it gives up, "banger: fatal: <verdict>" with a plain sentence, then powers off. The daemon reads
-// them from the serial log for the boot black box.
+// BOOT MARKS. Early init writes lines "banger: <name> <ms>" to the kernel log (serial console),
+// and, when it gives up, "banger: fatal: <verdict>" with a plain sentence, then powers off. They
+// follow the kernel's own time stamp ("[    0.862269] banger: init 812"). The daemon reads them
+// from the serial log for the boot black box.
 inline constexpr char kFatalMark[] = "banger: fatal: ";
 
 }  // namespace banger::guest

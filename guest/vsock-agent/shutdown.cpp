@@ -23,12 +23,19 @@ bool services_have_stopped() {
     return read_small_file("/proc/1/comm", name) == 0 && name.starts_with("systemd-shutdow");
 }
 
+int power_off() {
+    shut_down(false);
+}
+int reboot_machine() {
+    shut_down(true);
+}
+
 void finish(bool reboot) {
     pid_t pid = 0;
     Fd pidfd;
-    const auto work = reboot ? +[] { shut_down(true); return 0; } : +[] { shut_down(false); return 0; };
     // A child, for ending all processes must not stop the agent from reporting their ends.
-    if (start_function(work, pid, pidfd) != 0 && pid <= 0) shut_down(reboot);
+    const int failed = start_function(reboot ? reboot_machine : power_off, pid, pidfd);
+    if (failed != 0 && pid <= 0) shut_down(reboot);
 }
 
 void wait_for_systemd(Loop& loop, bool reboot, std::int64_t deadline) {
