@@ -14,7 +14,7 @@ namespace banger::image {
 namespace {
 
 constexpr std::size_t kQueuedChunks = 4;
-constexpr std::uint64_t kBytesBetweenSpaceChecks = 64ull << 20;
+constexpr std::uint64_t kBytesBetweenSpaceChecks = 16ull << 20;
 
 void check_stop(const std::stop_token& stop) {
     if (stop.stop_requested()) fail(Errc::cancelled, "the layer is not wanted any more");
@@ -28,7 +28,7 @@ class BlockSink : public ContentSink {
     void begin_file() override { blocks_.begin_file(); }
     void append(std::span<const std::byte> bytes) override {
         if (unchecked_ < bytes.size()) {
-            space_.check_blocking(kBytesBetweenSpaceChecks);
+            space_.check_blocking();
             unchecked_ = kBytesBetweenSpaceChecks;
         }
         unchecked_ -= std::min<std::uint64_t>(unchecked_, bytes.size());

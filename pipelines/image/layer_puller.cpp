@@ -216,7 +216,6 @@ Task<void> LayerPuller::report_regularly(const ProgressSink& progress) {
 }
 
 void LayerPuller::report(const ProgressSink& progress) {
-    if (!progress) return;
     for (std::size_t i = 0; i < contents_.size(); ++i) {
         const auto done = done_[i].load();
         if (done == reported_[i]) continue;

@@ -25,7 +25,7 @@ class LayerPuller {
     LayerPuller(PullContext context, ImageSource& source, const ResolvedImage& image,
                 const BlobCache* cache, FileWriter& file, const SpaceGuard& space);
 
-    /// Reports stage "layer" about ten times a second while it works.
+    /// Reports stage "layer" about ten times a second while it works; `progress` is not empty.
     Task<void> run(int parallel_layers, const ProgressSink& progress);
     /// After run: what each layer holds, in manifest order.
     std::vector<TarContents>& contents() { return contents_; }

@@ -13,6 +13,10 @@ namespace {
 constexpr std::uint64_t kMiB = 1ull << 20;
 constexpr std::uint64_t kMostKeptFree = 1024 * kMiB;
 
+std::string to_mib(std::uint64_t bytes) {
+    return fmt::format("{} MiB", (bytes + kMiB - 1) / kMiB);
+}
+
 }  // namespace
 
 void SpaceGuard::check_blocking(std::uint64_t needed) const {
@@ -22,8 +26,9 @@ void SpaceGuard::check_blocking(std::uint64_t needed) const {
     const std::uint64_t total = status.f_blocks * status.f_frsize;
     const auto kept = std::min(kMostKeptFree, total / 20);
     if (free >= kept + needed) return;
-    fail(Errc::no_space, "not enough space in {}: {} MiB free, {} MiB needed and {} MiB kept free",
-         path_, free / kMiB, (needed + kMiB - 1) / kMiB, kept / kMiB);
+    const auto wanted = needed == 0 ? std::string() : fmt::format(" of {} needed", to_mib(needed));
+    fail(Errc::no_space, "not enough space in {}: {}{} free, and {} must stay free", path_,
+         to_mib(free), wanted, to_mib(kept));
 }
 
 }  // namespace banger::image

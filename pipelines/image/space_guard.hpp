@@ -11,9 +11,9 @@ class SpaceGuard {
   public:
     explicit SpaceGuard(std::string path) : path_(std::move(path)) {}
 
-    /// Throws Error{no_space} when fewer than `needed` bytes can be written without touching the
-    /// rest.
-    void check_blocking(std::uint64_t needed) const;
+    /// Throws Error{no_space} when `needed` more bytes could not be written without touching the
+    /// rest; with 0, when the rest has been touched already.
+    void check_blocking(std::uint64_t needed = 0) const;
 
   private:
     std::string path_;

@@ -1,3 +1,7 @@
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <cstdlib>
 #include <filesystem>
 
 #include "pipelines/io/atomic_file.hpp"
@@ -43,6 +47,11 @@ ImageSpec three_layers(Packing packing) {
     auto last = TarBuilder().file("etc/passwd", "replaced\n").finish();
     return {{{base, packing}, {app, packing}, {last, packing}}};
 }
+
+struct UniqueMount {
+    std::filesystem::path path;
+    ~UniqueMount() { ::umount2(path.c_str(), MNT_DETACH); }
+};
 
 void check_tree(const ReadFilesystem& fs) {
     CHECK(fs.at("/etc/passwd").sha256 == sha256("replaced\n").hex);
@@ -216,6 +225,50 @@ TEST_CASE("broken layers fail with what is wrong and leave nothing behind") {
     std::filesystem::remove(blob);
     CHECK(fixture.failure(layout.source("good")).code() == Errc::not_found);
     CHECK(fixture.leftovers().empty());
+}
+
+TEST_CASE("three hundred layers are no problem") {
+    const TempDir dir;
+    PullFixture fixture;
+    OciBuilder layout(dir / "layout");
+    ImageSpec spec;
+    for (int i = 0; i < 300; ++i) {
+        const auto text = std::to_string(i);
+        spec.layers.push_back({TarBuilder().file("f" + text, text).file("last", text).finish()});
+    }
+    layout.tag("v1", layout.image(spec));
+    CHECK(fixture.pull(layout.source("v1")).layers == 300);
+    const auto fs = fixture.read();
+    CHECK(fs.at("/last").sha256 == sha256("299").hex);
+    CHECK(fs.at("/f0").sha256 == sha256("0").hex);
+}
+
+TEST_CASE("a disk that fills up ends the pull, and is given back what the pull took") {
+    const TempDir dir;
+    const auto command = "mount -t tmpfs -o size=64m tmpfs " + dir.path().string();
+    if (::geteuid() != 0 || std::system((command + " 2>/dev/null").c_str()) != 0) {
+        WARN("skipped: only root may mount a small file system");
+        return;
+    }
+    const UniqueMount mounted{dir.path()};
+    const TempDir elsewhere;
+    OciBuilder layout(elsewhere / "layout");
+    // Packs well, so that it is noticed only on the way.
+    const std::string content = [] {
+        std::string text;
+        while (text.size() < 100'000'000)
+            text += "the same line again and again\n";
+        return text;
+    }();
+    layout.tag("v1", layout.image({{{TarBuilder().file("big", content).finish()}}}));
+    for (const bool uring : {true, false}) {
+        PullFixture fixture(dir.path());
+        const auto before = std::filesystem::space(dir.path()).free;
+        const auto error = fixture.failure(layout.source("v1"), {.uring = uring});
+        CHECK(error.code() == Errc::no_space);
+        CHECK(fixture.leftovers().empty());
+        CHECK(std::filesystem::space(dir.path()).free == before);
+    }
 }
 
 TEST_CASE("a staging directory that is there already is left alone") {

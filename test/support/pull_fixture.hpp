@@ -2,6 +2,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <chrono>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,15 +25,19 @@ struct PullSetup {
 /// Pulls the way the daemon does: one loop, a pool, a ring, a cache that stays from pull to pull.
 class PullFixture {
   public:
+    PullFixture() = default;
+    /// Works in `parent` instead of a directory of its own.
+    explicit PullFixture(const std::filesystem::path& parent) : base_(parent) {}
+
     /// The image, in staging(). Throws what the pull throws.
     image::PulledImage pull(const std::string& source, const PullSetup& setup = {});
     /// What the pull fails with; throws when it does not.
     Error failure(const std::string& source, const PullSetup& setup = {});
     Digest resolve(const std::string& source);
 
-    std::string staging() const { return dir_ / "staging"; }
+    std::string staging() const { return (base_ / "staging").string(); }
     std::string rootfs() const { return staging() + "/rootfs.ext4"; }
-    std::string cache() const { return dir_ / "cache"; }
+    std::string cache() const { return (base_ / "cache").string(); }
     std::string cached_blob(const std::string& digest) const;
     /// Reads the image back after e2fsck found nothing wrong with it.
     ReadFilesystem read();
@@ -47,6 +52,7 @@ class PullFixture {
 
   private:
     TempDir dir_;
+    std::filesystem::path base_ = dir_.path();
 };
 
 /// Threads and open descriptors of this process.

@@ -39,7 +39,7 @@ std::string message_in(std::string_view body) {
 Errc code_for(int status) {
     if (status == 401 || status == 403) return Errc::unauthorized;
     if (status == 404) return Errc::not_found;
-    return Errc::unavailable;
+    return is_retryable_status(status) ? Errc::unavailable : Errc::unsupported;
 }
 
 /// We ask for identity; a proxy that compresses all the same is put up with for small documents.
