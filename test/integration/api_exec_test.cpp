@@ -168,12 +168,15 @@ TEST_CASE("signals and sizes reach the process") {
     });
 }
 
-TEST_CASE("a process that does not read its input still gives its status") {
+TEST_CASE("a process that has closed its input still hears signals and gives its status") {
     with_api([](ApiFixture& api) -> Task<void> {
         co_await make_box(api);
-        const auto socket = co_await connect(api, "command=head&stdin=true&stdout=true");
+        const auto socket = co_await connect(api, "command=deaf&stdin=true&stdout=true");
+        co_await send(*socket, 0, "lost");
+        co_await send(*socket, 0, "lost");
+        co_await send(*socket, 5, R"({"signal":2})");
         const auto all = co_await receive_all(*socket);
-        CHECK(text_of(all.status, "status") == "Success");
+        CHECK(text_of(all.status.at("details").at("causes").at(0), "message") == "130");
     });
 }
 

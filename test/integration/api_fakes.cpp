@@ -32,12 +32,12 @@ class FakeSession final : public vm::ExecSession {
             output_.push_back({.kind = ExecEvent::Kind::standard_out, .bytes = bytes_of("\xc3")});
             output_.push_back({.kind = ExecEvent::Kind::standard_out, .bytes = bytes_of("\xa4\n")});
         }
-        if (program_ == "both" || program_ == "bytes" || program_ == "head") exit_code_ = 0;
+        if (program_ == "both" || program_ == "bytes") exit_code_ = 0;
     }
     ~FakeSession() override { ++seen_.destroyed; }
 
     Task<void> write_stdin(std::span<const std::byte> bytes) override {
-        if (program_ == "head")
+        if (program_ == "deaf")
             fail(Errc::unavailable, "the process has closed its standard input");
         for (std::size_t at = 0; at < bytes.size();) {
             while (unread_ >= kWindow)
