@@ -106,7 +106,10 @@ Task<void> BootSequence::launch(const MachineSpec& spec) {
 }
 
 Task<void> BootSequence::wait_ready() {
-    co_await wait_agent(run_);
+    auto agent = co_await wait_agent(run_);
+    // The guest's early clock counted ticks, of which a busy host loses some.
+    auto now = std::chrono::system_clock::now().time_since_epoch();
+    co_await agent->set_clock(std::chrono::nanoseconds(now).count(), std::chrono::seconds(10));
     if (options_.wait_system) co_await wait_system();
 }
 
@@ -171,7 +174,6 @@ Task<Error> BootSequence::fail_report(const std::exception_ptr& error) {
 }
 
 Task<void> BootSequence::undo(VmState before, std::exception_ptr error) {
-    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     if (run_ && run_->link) run_->link->on_hello = {};
     bool interrupted = vm_->interrupts > 0;
     bool cancelled = is_cancellation(error) || interrupted;
@@ -214,7 +216,11 @@ Task<void> boot(VmContext& context, InstancePtr vm, BootOptions options, Progres
     } catch (...) {
         error = std::current_exception();
     }
-    if (error && vm->record.state == VmState::starting) co_await sequence.undo(before, error);
+    if (error && vm->record.state == VmState::starting) {
+        // In this frame, for a cancelled one cannot even begin to await another.
+        co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+        co_await sequence.undo(before, error);
+    }
     if (error) std::rethrow_exception(error);
 }
 

@@ -107,9 +107,12 @@ std::vector<std::string> qemu_argv(const QemuOptions& options, const MachineSpec
 std::string qemu_command_line(const QemuOptions& options, const MachineSpec& spec) {
     // reboot=t: a triple fault is the one way to power off that every machine type has.
     auto line = spec.command_line + " reboot=t";
-    // An emulated microvm has no clock to measure the counter with; without this it hangs half the
-    // time, with a wrong number its clock runs wrong.
-    if (!options.kvm && options.tsc_khz) line += fmt::format(" tsc_early_khz={}", *options.tsc_khz);
+    // An emulated microvm has no clock to measure the counter with; without its frequency it hangs
+    // half the time, with a wrong one its clock runs wrong. The counter is the host's own: a kernel
+    // that checks it against ticks, which a busy host loses, would take the worse clock.
+    if (!options.kvm && options.tsc_khz) {
+        line += fmt::format(" tsc=reliable tsc_early_khz={}", *options.tsc_khz);
+    }
     return line;
 }
 

@@ -187,8 +187,8 @@ Task<void> Service::remove(std::string ref, bool force, ProgressSink) {
         fail(Errc::conflict, "vm '{}' is running; stop it first, or use --force", vm->record.name);
     }
     auto held = co_await interrupt_and_lock(vm);
-    if (vm->removed) find(ref);
-    co_await destroy(context_, vm);
+    // Somebody else, or its own creation that was ended, may have removed it meanwhile.
+    if (!vm->removed) co_await destroy(context_, vm);
 }
 
 Task<std::unique_ptr<ExecSession>> Service::exec(std::string ref, api::ExecRequest request) {

@@ -119,16 +119,15 @@ TEST_CASE("a terminal has the size it was given and takes a new one") {
 
 TEST_CASE("a command whose client vanishes ends") {
     auto& host = vm_host();
+    auto count = [&] { return shell(host, box(), "ps -o args | grep -c '^sleep 4711'").out; };
     {
         auto session = host.run(host.vms().exec(box(), {.command = {"sleep", "4711"}}));
-        CHECK(shell(host, box(), "pgrep -f 'sleep 4711' | wc -l").out != "0\n");
+        CHECK(count() == "1\n");
     }
-    std::string left;
-    for (int i = 0; i < 50 && left != "0\n"; ++i) {
+    for (int i = 0; i < 50 && count() != "0\n"; ++i) {
         host.run(sleep_for(std::chrono::milliseconds(200)));
-        left = shell(host, box(), "ps -o args | grep -c '^sleep 4711'").out;
     }
-    CHECK(left == "0\n");
+    CHECK(count() == "0\n");
 }
 
 TEST_CASE("environment, directory and user are those asked for") {
@@ -159,8 +158,8 @@ TEST_CASE("the guest's clock is right and runs at the right speed") {
     host.run(sleep_for(std::chrono::seconds(10)));
     auto second = guest_ms();
     std::chrono::duration<double, std::milli> passed = host_now() - began;
-    // 5 % of slack is for the two commands; a wrong counter frequency is off by a factor.
-    CHECK(second.first - first.first == Approx(passed.count()).epsilon(0.05));
+    // 10 % of slack are for the two commands; a wrong counter frequency is off by a factor.
+    CHECK(second.first - first.first == Approx(passed.count()).epsilon(0.1));
     CHECK(std::abs(second.second - ::time(nullptr)) <= 2);
 }
 

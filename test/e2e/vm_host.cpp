@@ -1,6 +1,6 @@
 #include "test/e2e/vm_host.hpp"
 
-#include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <cstdio>
@@ -168,6 +168,19 @@ api::VmInfo VmHost::boot(std::string name, std::string image) {
     request.name = std::move(name);
     request.image = std::move(image);
     return run(vms().create(std::move(request), {}));
+}
+
+void VmHost::rewrite_record(const std::string& name,
+                            const std::function<void(boost::json::object&)>& change) {
+    auto record = run(parts_->store->find_by_name(store::Table::vms, name)).value();
+    change(record.document.as_object());
+    run(parts_->store->update(store::Table::vms, record));
+}
+
+std::uint64_t VmHost::blocks_of(const std::string& path) {
+    struct stat status{};
+    if (::stat(path.c_str(), &status) != 0) throw std::runtime_error("no file " + path);
+    return static_cast<std::uint64_t>(status.st_blocks) * 512;
 }
 
 std::vector<int> VmHost::vmms() const {

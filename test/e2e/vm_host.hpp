@@ -2,7 +2,9 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/json/object.hpp>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,6 +42,11 @@ class VmHost {
 
     /// A VM of the busybox image that runs.
     api::VmInfo boot(std::string name, std::string image = "busybox");
+    /// Changes what the store remembers of a VM, behind the service's back.
+    void rewrite_record(const std::string& name,
+                        const std::function<void(boost::json::object&)>& change);
+    /// Bytes that a file occupies on the disk.
+    static std::uint64_t blocks_of(const std::string& path);
     /// Processes that were given this host's directory.
     std::vector<int> vmms() const;
 
