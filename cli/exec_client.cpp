@@ -101,11 +101,10 @@ Task<int> ExecRun::receive_until_status() {
 int ExecRun::take_status(std::string_view text) const {
     const auto status = parse_exec_status(text);
     // A shell that finds no command says so itself; the agent, which has no voice, does not.
-    if (status.exit_code == 127 && !had_output_) {
-        say(fmt::format("banger: no command '{}' in '{}'", plan_.command.front(), plan_.title));
-    }
-    if (status.exit_code == 126 && !had_output_) {
-        say(fmt::format("banger: cannot execute '{}' in '{}'", plan_.command.front(), plan_.title));
+    const bool cannot_run = status.exit_code == 126 || status.exit_code == 127;
+    if (cannot_run && !had_output_) {
+        say(fmt::format("banger: exit status {}; is there an executable '{}' in '{}'?",
+                        status.exit_code, plan_.command.front(), plan_.title));
     }
     return status.exit_code;
 }

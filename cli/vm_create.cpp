@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "cli/daemon_start.hpp"
 #include "cli/format.hpp"
 #include "cli/operation_wait.hpp"
 #include "cli/options.hpp"
@@ -17,6 +18,8 @@ std::string vm_target(const std::string& vm) {
 }
 
 Task<void> remove_and_wait(Session& session, std::string id) {
+    // It may have died meanwhile, which is no reason to leave the VM.
+    co_await ensure_daemon(session);
     const auto answer = co_await session.client.remove(vm_target(id) + "?force=true");
     if (!is_operation(answer)) co_return;
     const auto operation = from_json<api::OperationInfo>(answer);
