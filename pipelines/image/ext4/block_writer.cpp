@@ -44,7 +44,7 @@ struct BlockWriter::State {
     }
 
     void keep_block() {
-        if (logical > std::numeric_limits<std::uint32_t>::max()) {
+        if (logical >= std::numeric_limits<std::uint32_t>::max()) {
             fail(Errc::unsupported, "a file is larger than the 16 TiB that ext4 allows");
         }
         std::uint64_t physical = plan.slab(layer, slab_index) + slab_used;

@@ -131,16 +131,27 @@ class ImageWriter {
     }
 
     void mark_contents() {
-        for (const PlannedInode& inode : plan_.inodes()) {
-            std::uint64_t next = 0;
-            for (const Extent& extent : inode.node->extents) {
-                bool in_order = extent.count > 0 && extent.logical >= next;
-                if (!in_order || !map_.mark({extent.physical, extent.count})) {
-                    fail(Errc::internal, "the {} blocks of {} at {} are not its own", extent.count,
-                         plan_.path_of(inode), extent.physical);
-                }
-                next = std::uint64_t{extent.logical} + extent.count;
+        // libext2fs leaves out a last group that is too small for its tables.
+        if (plan_.demand().end_block > map_.size()) {
+            fail(Errc::no_space, "a file system of {} bytes ends before the image's contents do",
+                 map_.size() * kBlockSize);
+        }
+        for (const PlannedInode& inode : plan_.inodes())
+            mark_extents(inode);
+    }
+
+    void mark_extents(const PlannedInode& inode) {
+        const Node& node = *inode.node;
+        const std::uint64_t file_blocks = (node.size + kBlockSize - 1) / kBlockSize;
+        std::uint64_t next = 0;
+        for (const Extent& extent : node.extents) {
+            std::uint64_t end = std::uint64_t{extent.logical} + extent.count;
+            bool is_sound = extent.count > 0 && extent.logical >= next && end <= file_blocks;
+            if (!is_sound || !map_.mark({extent.physical, extent.count})) {
+                fail(Errc::internal, "{} has {} blocks at {} that are not its own",
+                     plan_.path_of(inode), extent.count, extent.physical);
             }
+            next = end;
         }
     }
 

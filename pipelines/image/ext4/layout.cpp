@@ -73,7 +73,8 @@ void check_size(const Demand& demand, std::uint64_t blocks) {
     std::uint64_t least =
         std::max(demand.end_block, demand.data_blocks + demand.other_blocks +
                                        divided_up(demand.inodes, kInodesPerBlock));
-    if (journal_blocks(blocks) > 0 && blocks >= least) return;
+    bool has_inodes = demand.inodes <= groups_of(blocks) * Layout::kGroupBlocks;
+    if (journal_blocks(blocks) > 0 && blocks >= least && has_inodes) return;
     fail(Errc::no_space, "a file system of {} bytes is too small for this image; it needs {}",
          blocks * kBlockSize, blocks_by_content(demand) * kBlockSize);
 }

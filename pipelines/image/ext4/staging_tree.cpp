@@ -17,8 +17,9 @@ constexpr std::string_view kOpaque = ".wh..wh..opq";
 constexpr std::string_view kAufsMetadata = ".wh..wh.";
 constexpr std::string_view kAufsLinks = ".wh..wh.plnk";
 constexpr std::size_t kSymlinkMax = 4095;
-constexpr std::uint32_t kLinksMax = 65000;           // EXT4_LINK_MAX
-constexpr std::size_t kXattrMax = 64 * 1024;         // XATTR_SIZE_MAX
+constexpr std::uint32_t kLinksMax = 65000;    // EXT4_LINK_MAX
+constexpr std::size_t kXattrMax = 64 * 1024;  // XATTR_SIZE_MAX
+constexpr std::uint64_t kSizeMax = 0xffffffffULL * kBlockSize;
 constexpr std::uint32_t kMajorMax = (1U << 12) - 1;  // what a Linux dev_t of ext4 holds
 constexpr std::uint32_t kMinorMax = (1U << 20) - 1;
 
@@ -248,6 +249,9 @@ class LayerMerge {
             if (entry.link_target.find('\0') != std::string::npos) {
                 fail(Errc::invalid_argument, "is a symlink with a NUL in its text");
             }
+        }
+        if (entry.size > kSizeMax) {
+            fail(Errc::invalid_argument, "is larger than the {} bytes that ext4 allows", kSizeMax);
         }
         if (entry.device_major > kMajorMax || entry.device_minor > kMinorMax) {
             fail(Errc::invalid_argument, "has device number {}:{}, beyond what Linux has",

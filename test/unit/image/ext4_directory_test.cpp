@@ -1,4 +1,5 @@
 #include <chrono>
+#include <ctime>
 #include <iostream>
 #include <set>
 
@@ -101,17 +102,17 @@ TEST_CASE("80,000 small files: time of the metadata", "[.][bench]") {
                            std::to_string(index / 10) + "/file-" + std::to_string(index);
         layer.push_back(builder.file_with(std::move(path), content));
     }
-    auto now = [] { return std::chrono::steady_clock::now(); };
-    auto ms = [](auto from, auto to) {
-        return std::chrono::duration_cast<std::chrono::milliseconds>(to - from).count();
-    };
-    auto start = now();
+    // CPU time too: the wall clock says little on a busy machine.
+    auto cpu_ms = [] { return std::clock() * 1000 / CLOCKS_PER_SEC; };
+    auto wall = std::chrono::steady_clock::now();
+    auto start = cpu_ms();
     StagingTree tree;
     tree.apply(std::move(layer));
-    auto applied = now();
+    auto applied = cpu_ms();
     image::Ext4Result result = builder.write(tree);
-    auto written = now();
-    std::cout << "apply " << ms(start, applied) << " ms, write " << ms(applied, written) << " ms, "
-              << result.inodes_used << " inodes\n";
+    auto written = cpu_ms();
+    std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - wall;
+    std::cout << result.inodes_used << " inodes: apply " << applied - start << " ms of CPU, write "
+              << written - applied << " ms of CPU, together " << took.count() << " ms\n";
     CHECK(check_e2fsck(builder.path()) == "");
 }

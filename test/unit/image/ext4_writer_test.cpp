@@ -224,6 +224,16 @@ TEST_CASE("a big sparse file takes no room, in the image or on the host") {
     CHECK(allocated_bytes(builder.path()) < 4 << 20);
 }
 
+TEST_CASE("the largest file there can be is all hole") {
+    ImageBuilder builder;
+    LayerEntry largest = file("largest");
+    largest.size = 0xffffffffULL * image::kBlockSize;
+    StagingTree tree;
+    tree.apply({largest});
+    builder.write(tree);
+    CHECK(check_e2fsck(builder.path()) == "");
+}
+
 TEST_CASE("a longer extent than ext4 knows is split") {
     ImageBuilder builder;
     LayerEntry huge = file("huge");

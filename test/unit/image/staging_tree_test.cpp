@@ -290,6 +290,7 @@ TEST_CASE("names have Linux' limits") {
     CHECK_THAT(error_of({{file(deep.substr(0, 4000) + "f")}}), Catch::Contains("levels"));
     CHECK_THAT(error_of({{file(std::string("a\0b", 3))}}), Catch::Contains("'a?b' has a NUL"));
     CHECK_THAT(error_of({{soft_link("l", std::string(4096, 't'))}}), Catch::Contains("4095"));
+    CHECK_THAT(error_of({{sized("big", 1ULL << 44)}}), Catch::Contains("'big' is larger"));
     CHECK_THAT(error_of({{soft_link("l", "")}}), Catch::Contains("'l'"));
     CHECK_THAT(error_of({{device("dev/x", NodeType::char_device, 4096, 0)}}),
                Catch::Contains("dev/x"));
