@@ -58,7 +58,6 @@ class ExecRun {
     Task<bool> send(Channel channel, std::span<const std::byte> payload);
     Task<void> send_text(Channel channel, std::string text);
     Task<void> send_size();
-    int take_status(std::string_view text) const;
 
     Session& session_;
     Interrupts& interrupts_;
@@ -66,7 +65,6 @@ class ExecRun {
     std::unique_ptr<WebSocket> socket_;
     bool sending_ = false;
     Notifier sent_;
-    bool had_output_ = false;
 };
 
 Task<int> ExecRun::run() {
@@ -87,26 +85,15 @@ Task<int> ExecRun::receive_until_status() {
         const auto payload = std::span(*message).subspan(1);
         const auto channel = static_cast<Channel>(message->front());
         if (channel == Channel::status) {
-            co_return take_status({reinterpret_cast<const char*>(payload.data()), payload.size()});
+            const auto* text = reinterpret_cast<const char*>(payload.data());
+            co_return parse_exec_status({text, payload.size()});
         }
         const bool is_out = channel == Channel::standard_out;
         if (!is_out && channel != Channel::standard_error) continue;
-        had_output_ |= !payload.empty();
         const auto fd = is_out ? STDOUT_FILENO : STDERR_FILENO;
         if (!co_await write_fd(session_.pool, fd, payload)) co_return kBrokenPipe;
     }
     fail(Errc::unavailable, "the connection to '{}' ended before the command did", plan_.title);
-}
-
-int ExecRun::take_status(std::string_view text) const {
-    const auto status = parse_exec_status(text);
-    // A shell that finds no command says so itself; the agent, which has no voice, does not.
-    const bool cannot_run = status.exit_code == 126 || status.exit_code == 127;
-    if (cannot_run && !had_output_) {
-        say(fmt::format("banger: exit status {}; is there an executable '{}' in '{}'?",
-                        status.exit_code, plan_.command.front(), plan_.title));
-    }
-    return status.exit_code;
 }
 
 /// Never returns by itself: the command's end cancels it.

@@ -42,10 +42,10 @@ std::optional<int> find_exit_code(const Status& status) {
 
 }  // namespace
 
-ExecStatus parse_exec_status(std::string_view json) {
+int parse_exec_status(std::string_view json) {
     const auto status = from_json<Status>(parse_json(json, "the command's status"));
-    if (status.status == "Success") return {};
-    if (const auto code = find_exit_code(status)) return {*code, status.message};
+    if (status.status == "Success") return 0;
+    if (const auto code = find_exit_code(status)) return *code;
     fail(errc_from_string(status.reason), "{}",
          status.message.empty() ? "the command could not be run" : status.message);
 }
