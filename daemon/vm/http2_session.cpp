@@ -82,6 +82,8 @@ Task<std::string> write_all(Http2State& state) {
     while (state.alive) {
         if (int failed = collect(state, buffer, 128 * 1024)) co_return nghttp2_strerror(failed);
         if (buffer.empty()) {
+            // What it could not understand it has answered with GOAWAY, and reads no more.
+            if (!nghttp2_session_want_read(state.session)) co_return "the protocol was broken";
             co_await state.wanted.wait();
             continue;
         }

@@ -99,14 +99,22 @@ void set_registers(int cpu) {
     control(cpu, KVM_SET_REGS, &general);
 }
 
+// KVM_GET_SUPPORTED_CPUID and KVM_SET_CPUID2. To C++ the flexible array of the kernel's struct
+// kvm_cpuid2 has made the struct larger since Linux 6.1's headers, and so these numbers wrong.
+struct CpuidHead {
+    std::uint32_t entries = 0;
+    std::uint32_t padding = 0;
+};
+constexpr unsigned long kGetSupportedCpuid = _IOWR(KVMIO, 0x05, CpuidHead);
+constexpr unsigned long kSetCpuid2 = _IOW(KVMIO, 0x90, CpuidHead);
+
 /// OSXSAVE is refused to a processor that does not say it has XSAVE.
 void set_cpuid(int kvm, int cpu) {
-    constexpr std::size_t kEntries = 256;
-    std::vector<std::uint8_t> memory(sizeof(kvm_cpuid2) + kEntries * sizeof(kvm_cpuid_entry2));
-    auto* cpuid = reinterpret_cast<kvm_cpuid2*>(memory.data());
-    cpuid->nent = kEntries;
-    control(kvm, KVM_GET_SUPPORTED_CPUID, cpuid);
-    control(cpu, KVM_SET_CPUID2, cpuid);
+    constexpr std::uint32_t kEntries = 256;
+    std::vector<std::uint8_t> memory(sizeof(CpuidHead) + kEntries * sizeof(kvm_cpuid_entry2));
+    put(memory.data(), 0, CpuidHead{kEntries, 0});
+    control(kvm, kGetSupportedCpuid, memory.data());
+    control(cpu, kSetCpuid2, memory.data());
 }
 
 std::atomic<kvm_run*> running_probe{nullptr};
