@@ -52,7 +52,8 @@ void start(BlockingPool& pool, std::shared_ptr<Job> job, Handler handler) {
     auto work = [job = std::move(job), slot, loop = std::move(loop),
                  handler = std::move(handler)]() mutable {
         job->run();
-        auto resume = [slot, handler = std::move(handler)]() mutable {
+        // The job goes along, so that an exception is also destroyed on the loop that looks at it.
+        auto resume = [job = std::move(job), slot, handler = std::move(handler)]() mutable {
             if (slot.is_connected()) slot.clear();
             std::move(handler)();
         };
