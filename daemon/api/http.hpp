@@ -68,7 +68,8 @@ class Exchange {
     virtual ~Exchange() = default;
     /// Sends status and header at once.
     virtual Task<void> begin(int status, std::string content_type) = 0;
-    /// Sends `text` at once, and suspends as long as the client does not read.
+    /// Sends `text` at once, and suspends as long as the client does not read; an empty one is
+    /// nothing.
     virtual Task<void> write(std::string text) = 0;
     /// Accepts the WebSocket that was asked for, with this subprotocol. The socket lives no longer
     /// than the exchange.

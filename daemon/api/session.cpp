@@ -1,23 +1,16 @@
 // The one file of the daemon that sees Beast.
 #include "daemon/api/session.hpp"
 
-#include <fcntl.h>
-#include <sys/socket.h>
-
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
-#include <exception>
 #include <optional>
 
 #include "daemon/api/types.hpp"
 #include "daemon/api/version.hpp"
 #include "pipelines/io/error.hpp"
-#include "pipelines/io/unique_fd.hpp"
 #include "pipelines/io/wait.hpp"
 #include "pipelines/io/websocket_impl.hpp"
 
@@ -75,16 +68,6 @@ std::optional<Response> refusal_of(const beast::error_code& error, const ServerL
         return std::nullopt;
     }
     return refusal(400, Errc::invalid_argument, "the request is no HTTP: " + error.message());
-}
-
-// Ends when the peer has closed its socket. A descriptor of our own, because the stream's may move
-// into a WebSocket. A peer that has only finished sending (SHUT_WR) still reads: that is no
-// hang-up.
-Task<void> client_gone(int socket) {
-    UniqueFd copy(::fcntl(socket, F_DUPFD_CLOEXEC, 3));
-    if (!copy) fail_errno(errno, "cannot watch a connection");
-    asio::posix::stream_descriptor watched(co_await asio::this_coro::executor, copy.release());
-    co_await watched.async_wait(asio::posix::descriptor_base::wait_error, asio::use_awaitable);
 }
 
 class BeastSession final : public Session, private Exchange {
@@ -165,8 +148,8 @@ class BeastSession final : public Session, private Exchange {
         const auto& route = *std::get<const Route*>(found);
         std::optional<Response> response;
         if (route.ends_with_client()) {
-            auto first = co_await race(run_route(route, request, context_.services, *this),
-                                       client_gone(stream_.socket().native_handle()));
+            auto first =
+                co_await race(run_route(route, request, context_.services, *this), client_gone());
             if (first.index() == 1) co_return false;
             response = std::get<0>(std::move(first));
         } else {
@@ -174,6 +157,13 @@ class BeastSession final : public Session, private Exchange {
         }
         if (response) co_return co_await send(std::move(*response));
         co_return co_await end_stream();
+    }
+
+    // Ends when the client has closed its socket. One that has only finished sending (SHUT_WR)
+    // still reads: that is no hang-up. Not on a duplicate of the descriptor: Asio leaves a closed
+    // one in its epoll set while the socket is open, and its events then hit whoever got its place.
+    Task<void> client_gone() {
+        co_await stream_.socket().async_wait(Local::socket::wait_error, asio::use_awaitable);
     }
 
     template <class Body>
@@ -250,10 +240,10 @@ class BeastSession final : public Session, private Exchange {
 
     Task<std::unique_ptr<WebSocket>> upgrade(std::string subprotocol) override {
         namespace websocket = beast::websocket;
-        using Adapter = BeastWebSocket<Stream>;
+        using Adapter = BeastWebSocket<Stream&>;
         begun_ = upgraded_ = true;
         stream_.expires_never();
-        Adapter::Stream stream(std::move(stream_));
+        Adapter::Stream stream(stream_);
         Adapter::configure(stream);
         auto timeout = websocket::stream_base::timeout::suggested(beast::role_type::server);
         timeout.idle_timeout = websocket::stream_base::none();

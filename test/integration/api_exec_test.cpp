@@ -168,11 +168,13 @@ TEST_CASE("signals and sizes reach the process") {
     });
 }
 
-TEST_CASE("a process that has closed its input still hears signals and gives its status") {
+TEST_CASE(
+    "what a process cannot take is dropped, and it still hears signals and gives its status") {
     with_api([](ApiFixture& api) -> Task<void> {
         co_await make_box(api);
         const auto socket = co_await connect(api, "command=deaf&stdin=true&stdout=true");
         co_await send(*socket, 0, "lost");
+        co_await send(*socket, 4, R"({"Width":1,"Height":1})");
         co_await send(*socket, 0, "lost");
         co_await send(*socket, 5, R"({"signal":2})");
         const auto all = co_await receive_all(*socket);

@@ -57,6 +57,7 @@ class FakeSession final : public vm::ExecSession {
         co_return;
     }
     Task<void> resize(std::uint16_t width, std::uint16_t height) override {
+        if (program_ == "deaf") fail(Errc::unavailable, "the process has no terminal");
         seen_.sizes.emplace_back(width, height);
         co_return;
     }

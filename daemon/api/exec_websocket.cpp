@@ -1,15 +1,14 @@
-#include <boost/asio/this_coro.hpp>
+#include <algorithm>
 #include <exception>
-#include <limits>
+#include <utility>
 
 #include "daemon/api/exec_frames.hpp"
-#include "daemon/api/exec_lines.hpp"
+#include "daemon/api/exec_request.hpp"
 #include "daemon/api/routes.hpp"
 #include "daemon/operations/failure.hpp"
 #include "daemon/vm/exec_session.hpp"
 #include "daemon/vm/vm_service.hpp"
 #include "pipelines/io/error.hpp"
-#include "pipelines/io/notifier.hpp"
 #include "pipelines/io/wait.hpp"
 
 namespace banger::api {
@@ -17,32 +16,6 @@ namespace {
 
 using vm::ExecEvent;
 using vm::ExecSession;
-
-std::optional<std::uint16_t> query_size(const Request& request, std::string_view name) {
-    const auto size = request.query_number(name, std::numeric_limits<std::uint16_t>::max());
-    if (!size) return std::nullopt;
-    return static_cast<std::uint16_t>(*size);
-}
-
-void check_command(const ExecRequest& wanted) {
-    if (wanted.command.empty() || wanted.command.front().empty()) {
-        fail(Errc::invalid_argument, "command: expected a program and its arguments");
-    }
-}
-
-ExecRequest exec_request_of(const Request& request) {
-    ExecRequest wanted{.command = request.query_values("command"),
-                       .env = request.query_values("env"),
-                       .cwd = request.query_value("cwd"),
-                       .user = request.query_value("user"),
-                       .tty = request.query_flag("tty"),
-                       .stdin = request.query_flag("stdin"),
-                       .width = query_size(request, "width"),
-                       .height = query_size(request, "height"),
-                       .input = {}};
-    check_command(wanted);
-    return wanted;
-}
 
 // Sec-WebSocket-Protocol is a list, in one header or several.
 bool offers_protocol(const Request& request, std::string_view protocol) {
@@ -95,21 +68,23 @@ Task<void> send_output_and_status(SocketExec& exec) {
     co_await exec.socket.close();
 }
 
-// A process that has closed its standard input, or ended, is no reason to lose its output: what
-// comes for it is dropped.
-Task<void> write_input(SocketExec& exec, std::span<const std::byte> bytes) {
-    if (!exec.standard_in) co_return;
+// What a process cannot take any more, because it has ended or closed its input, is dropped: its
+// output and status still come.
+Task<bool> deliver(Task<void> step) {
     try {
-        co_await exec.session.write_stdin(bytes);
+        co_await std::move(step);
     } catch (const Error&) {
-        exec.standard_in = false;
+        co_return false;
     }
+    co_return true;
+}
+
+Task<void> write_input(SocketExec& exec, std::span<const std::byte> bytes) {
+    if (exec.standard_in) exec.standard_in = co_await deliver(exec.session.write_stdin(bytes));
 }
 
 Task<void> close_input(SocketExec& exec) {
-    if (!exec.standard_in) co_return;
-    exec.standard_in = false;
-    co_await exec.session.close_stdin();
+    if (std::exchange(exec.standard_in, false)) co_await deliver(exec.session.close_stdin());
 }
 
 struct WindowSize {
@@ -141,12 +116,12 @@ Task<void> take_message(SocketExec& exec, std::span<const std::byte> message) {
             break;
         case ExecChannel::resize: {
             const auto size = parse_control<WindowSize>(bytes, "the resize message");
-            co_await exec.session.resize(size.Width, size.Height);
+            co_await deliver(exec.session.resize(size.Width, size.Height));
             break;
         }
         case ExecChannel::signal: {
             const auto signal = parse_control<SignalNumber>(bytes, "the signal message").signal;
-            co_await exec.session.signal(signal);
+            co_await deliver(exec.session.signal(signal));
             break;
         }
         default:
@@ -160,42 +135,6 @@ Task<void> take_input(SocketExec& exec) {
     while (const auto message = co_await exec.socket.receive()) {
         co_await take_message(exec, *message);
     }
-}
-
-Task<void> write_lines(ExecSession& session, Exchange& exchange) {
-    ExecLines lines;
-    std::string last;
-    try {
-        while (last.empty()) {
-            auto event = co_await session.next();
-            if (event.kind == ExecEvent::Kind::exited) {
-                last = lines.exited(event.exit_code);
-                break;
-            }
-            auto text = event.kind == ExecEvent::Kind::standard_out
-                            ? lines.standard_out(event.bytes)
-                            : lines.standard_error(event.bytes);
-            if (!text.empty()) co_await exchange.write(std::move(text));
-        }
-    } catch (const Error&) {
-        last = lines.failed(operations::describe_failure(std::current_exception()));
-    }
-    co_await exchange.write(std::move(last));
-}
-
-// Never finishes: the end of the output is the end.
-Task<void> feed(ExecSession& session, const std::optional<std::string>& input) {
-    try {
-        if (input) {
-            co_await session.write_stdin(std::as_bytes(std::span(*input)));
-            co_await session.close_stdin();
-        }
-    } catch (const Error&) {
-        // The process has ended or closed its standard input; its output tells.
-    }
-    Notifier never(co_await boost::asio::this_coro::executor);
-    while (true)
-        co_await never.wait();
 }
 
 }  // namespace
@@ -216,16 +155,6 @@ Task<void> exec_by_websocket(const Request& request, Services& services, Exchang
                     .standard_error = request.query_flag("stderr"),
                     .standard_in = wanted.stdin};
     co_await race(send_output_and_status(exec), take_input(exec));
-}
-
-Task<void> exec_by_lines(const Request& request, Services& services, Exchange& exchange) {
-    auto wanted = parse_body<ExecRequest>(request);
-    check_command(wanted);
-    const auto input = std::exchange(wanted.input, std::nullopt);
-    wanted.stdin = input.has_value();
-    const auto session = co_await services.vms.exec(request.param("vm"), wanted);
-    co_await exchange.begin(200, "application/x-ndjson");
-    co_await race(write_lines(*session, exchange), feed(*session, input));
 }
 
 }  // namespace banger::api
