@@ -21,7 +21,7 @@ inline constexpr std::uint16_t kDonePort = 0x3f8;
 /// Two instructions each: some 10 ms on a processor, far beyond the deadline by interpretation.
 inline constexpr std::uint32_t kLoops = 20'000'000;
 
-inline constexpr std::array<std::uint8_t, 36> kGuestCode{
+inline constexpr std::array<std::uint8_t, 34> kGuestCode{
     0xcc,  // int3
     0xbf,
     0x00,

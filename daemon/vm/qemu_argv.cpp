@@ -56,7 +56,7 @@ void add_kernel(Arguments& arguments, const QemuOptions& options, const MachineS
 }
 
 void add_console(Arguments& arguments, const MachineSpec& spec) {
-    // Appended to, so that the daemon may shorten the file under QEMU's hands (console_limit.hpp).
+    // Appended to, so that the daemon may shorten the file under QEMU's hands (file_tail.hpp).
     arguments.add("-chardev", fmt::format("file,id=console,append=on,path={}",
                                           escape(spec.log_directory + "/serial.log")));
     arguments.add("-serial", "chardev:console");
@@ -107,6 +107,8 @@ std::vector<std::string> qemu_argv(const QemuOptions& options, const MachineSpec
 std::string qemu_command_line(const QemuOptions& options, const MachineSpec& spec) {
     // reboot=t: a triple fault is the one way to power off that every machine type has.
     auto line = spec.command_line + " reboot=t";
+    // Or the kernel calls the lack of PCI fatal, on the console that a failed boot shows.
+    if (!qemu_uses_pci(spec.kernel_has_pvh)) line += " pci=off";
     // An emulated microvm has no clock to measure the counter with; without its frequency it hangs
     // half the time, with a wrong one its clock runs wrong. The counter is the host's own: a kernel
     // that checks it against ticks, which a busy host loses, would take the worse clock.

@@ -110,7 +110,8 @@ Task<void> reconcile_vms(VmContext& context) {
             auto vm = std::make_shared<Instance>(context.deps.executor, from_store(stored));
             context.instances[stored.key] = vm;
             co_await reconcile_vm(context, vm);
-        } catch (const Error& e) {
+        } catch (const std::exception& e) {
+            if (is_cancellation(std::current_exception())) throw;
             spdlog::error("vm '{}' is left alone: {}", stored.name, e.what());
         }
     }

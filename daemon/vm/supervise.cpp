@@ -11,32 +11,33 @@
 namespace banger::vm {
 namespace {
 
-constexpr std::uint64_t kConsoleLimit = 4 << 20;
-constexpr std::chrono::seconds kConsoleCheck{2};
+constexpr std::uint64_t kLogLimit = 4 << 20;
+constexpr std::chrono::seconds kLogCheck{2};
 constexpr std::chrono::seconds kKillLimit{10};
 
 Task<void> watch_machine(std::shared_ptr<Run> run) {
     run->status = co_await run->machine->wait_end();
 }
 
-/// A guest that floods its console fills no disk of the host.
-Task<void> limit_console(VmContext& context, std::string path) {
+/// A guest that floods its console, or makes its VMM complain, fills no disk of the host.
+Task<void> limit_logs(VmContext& context, std::string directory) {
     for (;;) {
-        co_await sleep_for(kConsoleCheck);
+        co_await sleep_for(kLogCheck);
         co_await run_blocking(context.deps.pool, [&](std::stop_token) {
-            return give_back_head_blocking(path, kConsoleLimit);
+            give_back_head_blocking(directory + "/serial.log", kLogLimit);
+            give_back_head_blocking(directory + "/vmm.log", kLogLimit);
         });
     }
 }
 
 /// Never ends but by cancellation: trouble with the link is no end of the VM.
-Task<void> serve_guest(VmContext& context, std::shared_ptr<Run> run, std::string console) {
+Task<void> serve_guest(VmContext& context, std::shared_ptr<Run> run, std::string directory) {
     for (;;) {
         try {
-            co_await when_all(run->link->run(), limit_console(context, console));
+            co_await when_all(run->link->run(), limit_logs(context, directory));
         } catch (const std::exception& e) {
             if (is_cancellation(std::current_exception())) throw;
-            spdlog::error("the way to a guest broke ({}): {}", console, e.what());
+            spdlog::error("the way to a guest broke ({}): {}", directory, e.what());
         }
         co_await sleep_for(std::chrono::seconds(1));
     }
@@ -64,8 +65,8 @@ Task<void> settle(VmContext& context, Instance& vm, const Run& run) {
 }
 
 Task<void> supervise_run(VmContext& context, InstancePtr vm, std::shared_ptr<Run> run) {
-    auto console = context.directory(vm->record) + "/serial.log";
-    co_await race(watch_machine(run), serve_guest(context, run, console));
+    auto directory = context.directory(vm->record);
+    co_await race(watch_machine(run), serve_guest(context, run, directory));
     run->ended = true;
     run->changed.notify();
     auto held = co_await vm->lock.acquire();

@@ -105,10 +105,10 @@ TEST_CASE("a comma in a path is no option of its own") {
 TEST_CASE("only an emulated guest is told how fast the host's counter ticks") {
     QemuOptions options{.kvm = false, .tsc_khz = 2300000};
     CHECK(qemu_command_line(options, example_spec()) ==
-          "console=ttyS0 quiet reboot=t tsc=reliable tsc_early_khz=2300000");
+          "console=ttyS0 quiet reboot=t pci=off tsc=reliable tsc_early_khz=2300000");
     CHECK(has(qemu_argv(options, example_spec()), "-accel", "tcg"));
     options.kvm = true;
-    CHECK(qemu_command_line(options, example_spec()) == "console=ttyS0 quiet reboot=t");
+    CHECK(qemu_command_line(options, example_spec()) == "console=ttyS0 quiet reboot=t pci=off");
     CHECK(has(qemu_argv(options, example_spec()), "-accel", "kvm"));
 }
 
