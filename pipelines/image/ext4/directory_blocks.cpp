@@ -54,7 +54,7 @@ void put_record(char* at, const DirectoryEntry& entry, std::size_t size) {
     head.name_len = static_cast<__u8>(entry.name.size());
     head.file_type = entry.inode == 0 ? __u8{0} : file_type(entry.type);
     std::memcpy(at, &head, 8);
-    std::memcpy(at + 8, entry.name.data(), entry.name.size());
+    entry.name.copy(at + 8, entry.name.size());
 }
 
 char* add_block(std::vector<char>& bytes) {
