@@ -78,7 +78,7 @@ Task<void> BootSequence::run() {
     auto left = began_ + std::chrono::seconds(options_.seconds) - Clock::now();
     co_await with_timeout(left, wait_ready(), std::move(what));
     mark("ready");
-    run_->link->on_hello = [vm = vm_](const Hello& hello) { vm->record.boot_id = hello.boot_id; };
+    follow_boot_id(vm_);
     report_.verdict = "ready";
     vm_->record.boot = report_;
     vm_->record.started_at = now_rfc3339();

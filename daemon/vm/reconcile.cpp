@@ -37,9 +37,9 @@ void adopt(VmContext& context, const InstancePtr& vm, std::unique_ptr<Machine> m
     auto run = std::make_shared<Run>(context.deps.executor);
     run->link = std::make_shared<GuestLink>(context.deps.executor, guest_socket(runtime),
                                             fmt::format("the agent of vm '{}'", vm->record.name));
-    run->link->on_hello = [vm](const Hello& hello) { vm->record.boot_id = hello.boot_id; };
     run->machine = std::move(machine);
     vm->run = std::move(run);
+    follow_boot_id(vm);
     supervise(context, vm);
 }
 

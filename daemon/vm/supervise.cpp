@@ -87,6 +87,13 @@ void supervise(VmContext& context, InstancePtr vm) {
     context.background.spawn(supervise_run(context, std::move(vm), std::move(run)));
 }
 
+void follow_boot_id(const InstancePtr& vm) {
+    // The VM owns the link: owning the VM in turn, this would keep both for ever.
+    vm->run->link->on_hello = [weak = std::weak_ptr<Instance>(vm)](const Hello& hello) {
+        if (auto known = weak.lock()) known->record.boot_id = hello.boot_id;
+    };
+}
+
 Task<std::shared_ptr<AgentClient>> wait_agent(std::shared_ptr<Run> run) {
     auto link = run->link;
     auto first = co_await race(link->wait_agent(), wait_ended(run));

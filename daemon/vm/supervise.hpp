@@ -10,6 +10,9 @@ namespace banger::vm {
 /// console's file small, sees the VMM end, and settles the VM's state when nobody else does.
 void supervise(VmContext& context, InstancePtr vm);
 
+/// From now on each hello of the VM's guest tells its record the boot id.
+void follow_boot_id(const InstancePtr& vm);
+
 /// The agent of that run, waiting for one if none is connected. Throws Error{unavailable} when the
 /// VMM ends first.
 Task<std::shared_ptr<AgentClient>> wait_agent(std::shared_ptr<Run> run);
