@@ -4,6 +4,7 @@
 #include <boost/system/system_error.hpp>
 #include <chrono>
 #include <exception>
+#include <memory>
 
 #include "daemon/operations/progress_log.hpp"
 #include "pipelines/io/error.hpp"
@@ -45,11 +46,12 @@ Task<value> throw_error(Errc code) {
     fail(code, "it went wrong");
     co_return nullptr;
 }
-Task<value> hang(bool& cancelled) {
+// The flag outlives the test that asks for it: close() cancels what a test left running.
+Task<value> hang(std::shared_ptr<bool> cancelled) {
     try {
         co_await sleep_for(1h);
     } catch (const boost::system::system_error&) {
-        cancelled = true;
+        *cancelled = true;
         throw;
     }
     co_return nullptr;
@@ -103,14 +105,14 @@ TEST_CASE("an operation that throws has failed, and tells code, message and its 
 
 TEST_CASE("one operation's failure leaves the others running") {
     with_operations([](Operations& operations) -> Task<void> {
-        bool cancelled = false;
-        auto forever = [&cancelled](ProgressSink) { return hang(cancelled); };
+        const auto cancelled = std::make_shared<bool>(false);
+        auto forever = [cancelled](ProgressSink) { return hang(cancelled); };
         const auto id = operations.start("vm.create", "a", "", forever).id;
         auto wrong = [](ProgressSink) { return throw_error(Errc::internal); };
         co_await operations.wait(operations.start("vm.create", "b", "", wrong).id);
         co_await sleep_for(5ms);
         CHECK(operations.find(id)->state == "running");
-        CHECK(!cancelled);
+        CHECK(!*cancelled);
         operations.cancel(id);
         co_await operations.wait(id);
     });
@@ -118,13 +120,13 @@ TEST_CASE("one operation's failure leaves the others running") {
 
 TEST_CASE("cancelling reaches the work, and the operation is cancelled") {
     with_operations([](Operations& operations) -> Task<void> {
-        bool cancelled = false;
-        auto work = [&cancelled](ProgressSink) { return hang(cancelled); };
+        const auto cancelled = std::make_shared<bool>(false);
+        auto work = [cancelled](ProgressSink) { return hang(cancelled); };
         const auto id = operations.start("vm.create", "box", "", work).id;
         co_await sleep_for(1ms);
         operations.cancel(id);
         const auto ended = co_await operations.wait(id);
-        CHECK(cancelled);
+        CHECK(*cancelled);
         CHECK(ended.state == "cancelled");
         CHECK(ended.error->code == "cancelled");
         operations.cancel(id);
@@ -134,8 +136,8 @@ TEST_CASE("cancelling reaches the work, and the operation is cancelled") {
 
 TEST_CASE("an operation cancelled before its first step is cancelled, not succeeded") {
     with_operations([](Operations& operations) -> Task<void> {
-        bool cancelled = false;
-        auto work = [&cancelled](ProgressSink) { return hang(cancelled); };
+        const auto cancelled = std::make_shared<bool>(false);
+        auto work = [cancelled](ProgressSink) { return hang(cancelled); };
         const auto id = operations.start("vm.create", "box", "", work).id;
         operations.cancel(id);
         CHECK((co_await operations.wait(id)).state == "cancelled");
@@ -185,8 +187,8 @@ TEST_CASE("the same idempotency key gives the same operation, finished or not") 
 TEST_CASE("events come in order, and resuming skips those that are known") {
     with_operations([](Operations& operations) -> Task<void> {
         ProgressSink report;
-        bool cancelled = false;
-        auto work = [&](ProgressSink sink) {
+        const auto cancelled = std::make_shared<bool>(false);
+        auto work = [&report, cancelled](ProgressSink sink) {
             report = std::move(sink);
             return hang(cancelled);
         };
@@ -210,8 +212,8 @@ TEST_CASE("events come in order, and resuming skips those that are known") {
 TEST_CASE("a slow reader sees the newest of each item, not all of them") {
     with_operations([](Operations& operations) -> Task<void> {
         ProgressSink report;
-        bool cancelled = false;
-        auto work = [&](ProgressSink sink) {
+        const auto cancelled = std::make_shared<bool>(false);
+        auto work = [&report, cancelled](ProgressSink sink) {
             report = std::move(sink);
             return hang(cancelled);
         };
@@ -235,8 +237,8 @@ TEST_CASE("a slow reader sees the newest of each item, not all of them") {
 
 TEST_CASE("only the newest thousand finished operations are remembered") {
     with_operations([](Operations& operations) -> Task<void> {
-        bool cancelled = false;
-        auto forever = [&cancelled](ProgressSink) { return hang(cancelled); };
+        const auto cancelled = std::make_shared<bool>(false);
+        auto forever = [cancelled](ProgressSink) { return hang(cancelled); };
         const auto running = operations.start("vm.create", "first", "", forever).id;
         const auto oldest = operations.start("vm.start", "x", "key", giving(0)).id;
         co_await operations.wait(oldest);
@@ -252,8 +254,8 @@ TEST_CASE("only the newest thousand finished operations are remembered") {
 
 TEST_CASE("too many operations at once are refused, and so are those after the end") {
     with_operations([](Operations& operations) -> Task<void> {
-        bool cancelled = false;
-        auto forever = [&cancelled](ProgressSink) { return hang(cancelled); };
+        const auto cancelled = std::make_shared<bool>(false);
+        auto forever = [cancelled](ProgressSink) { return hang(cancelled); };
         for (std::size_t i = 0; i < Operations::kMaxRunning; ++i) {
             operations.start("vm.create", "x", "", forever);
         }
