@@ -15,7 +15,7 @@ namespace banger::api {
 
 /// What one client may take.
 struct ServerLimits {
-    std::uint32_t header_bytes = 8 * 1024;
+    std::uint32_t header_bytes = 64 * 1024;
     std::uint64_t body_bytes = 1024 * 1024;
     std::chrono::milliseconds header_time{5'000};  ///< from a header's first byte to its last
     std::chrono::milliseconds body_time{30'000};

@@ -75,4 +75,16 @@ void sweep_directory_blocking(const std::string& parent,
         remove_tree(path);
 }
 
+void sweep_temporaries_blocking(const std::string& parent) {
+    if (!fs::exists(parent)) return;
+    std::vector<fs::path> doomed;
+    for (const auto& entry : fs::recursive_directory_iterator(parent)) {
+        if (entry.path().filename().string().find(".tmp-") != std::string::npos) {
+            doomed.push_back(entry.path());
+        }
+    }
+    for (const auto& path : doomed)
+        remove_tree(path);
+}
+
 }  // namespace banger

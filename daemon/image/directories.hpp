@@ -28,6 +28,10 @@ void remove_directory_blocking(const std::string& path);
 void sweep_directory_blocking(const std::string& parent,
                               const std::function<bool(const std::string& name)>& wanted);
 
+/// Removes the temporary files (AtomicFile's, the blob cache's) that a killed daemon left anywhere
+/// below `parent`. No such directory is fine.
+void sweep_temporaries_blocking(const std::string& parent);
+
 /// A directory being filled: what is still there under its name when this goes is removed.
 class StagingDirectory {
   public:

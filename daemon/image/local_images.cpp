@@ -161,6 +161,7 @@ class LocalImages final : public ImageService {
             if (!(co_await parts_.users(id)).empty()) used.insert(id);
         }
         co_await run_blocking(parts_.pull.pool, [&](std::stop_token) {
+            sweep_temporaries_blocking(parts_.paths.cache + "/oci/blobs");
             sweep_directory_blocking(directory, [&](const std::string& name) {
                 return ids.contains(name) || used.contains(name);
             });

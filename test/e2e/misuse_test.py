@@ -50,18 +50,18 @@ class Misuse(Case):
         self.assertEqual(done.returncode, status, done.stderr)
 
     def test_unknown_names_come_with_the_nearest_one(self):
-        self.home.banger("image", "pull", "--name", "bysybox", self.image, check=0)
-        self.fails("image", "show", "busybox", words=("busybox", "did you mean 'bysybox'"))
+        self.home.banger("image", "pull", "--name", "cristal", self.image, check=0)
+        self.fails("image", "show", "crystal", words=("crystal", "did you mean 'cristal'"))
         self.fails("kernel", "show", "debain", words=("debain", "did you mean 'debian'"))
         self.fails("vm", "run", "--image", self.image, "--kernel-ref", "debain", "--", "true",
                    words=("debain", "did you mean 'debian'"))
-        self.home.banger("vm", "create", "--no-start", "--image", "bysybox", "--name", "crate", check=0)
+        self.home.banger("vm", "create", "--no-start", "--image", "cristal", "--name", "crate", check=0)
         self.fails("vm", "show", "crat", words=("crat", "did you mean 'crate'"))
-        self.fails("vm", "create", "--no-start", "--image", "bysybox", "--name", "crate",
+        self.fails("vm", "create", "--no-start", "--image", "cristal", "--name", "crate",
                    words=("crate", "already"))
-        self.fails("image", "delete", "bysybox", words=("crate",))
+        self.fails("image", "delete", "cristal", words=("crate",))
         self.home.banger("vm", "delete", "crate", check=0)
-        self.home.banger("image", "delete", "bysybox", check=0)
+        self.home.banger("image", "delete", "cristal", check=0)
 
     def test_registry_trouble_is_named(self):
         host = self.registry.host
