@@ -123,7 +123,8 @@ TEST_CASE("a big header is answered with 431") {
     with_api([](ApiFixture& api) -> Task<void> {
         const auto result = co_await api.curl(
             {"-w", "%{http_code}", "-H", "X-Big: " + std::string(70000, 'x'), "/v1/version"});
-        CHECK_THAT(result.out, ContainsSubstring("65536 bytes") && Catch::Matchers::EndsWith("431"));
+        CHECK_THAT(result.out,
+                   ContainsSubstring("65536 bytes") && Catch::Matchers::EndsWith("431"));
     });
 }
 
