@@ -1,4 +1,4 @@
-"""Fails on constructs that docs/coding-style.md bans, each with its reason here."""
+"""Fails on constructs that docs/CONTRIBUTING.md bans, each with its reason here."""
 
 import pathlib
 import re
