@@ -228,7 +228,7 @@ ssize_t Session::read_body(std::int32_t id, std::uint8_t* buffer, std::size_t le
         finished = stream->sent == stream->body.size();
     }
     if (finished) flags |= NGHTTP2_DATA_FLAG_EOF;
-    return count == 0 && !finished ? NGHTTP2_ERR_DEFERRED : static_cast<ssize_t>(count);
+    return count == 0 && !finished ? ssize_t{NGHTTP2_ERR_DEFERRED} : static_cast<ssize_t>(count);
 }
 
 // The answer is complete; a client that is still sending need not go on (RFC 9113, 8.1).

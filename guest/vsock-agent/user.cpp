@@ -1,6 +1,7 @@
 #include "guest/vsock-agent/user.hpp"
 
 #include <charconv>
+#include <cstdint>
 #include <optional>
 
 namespace banger::guest {

@@ -121,8 +121,8 @@ TEST_CASE("405 names the methods that are allowed") {
 
 TEST_CASE("a big header is answered with 431") {
     with_api([](ApiFixture& api) -> Task<void> {
-        const auto result = co_await api.curl(
-            {"-w", "%{http_code}", "-H", "X-Big: " + std::string(70000, 'x'), "/v1/version"});
+        const auto result = co_await api.curl("-w", "%{http_code}", "-H",
+                                              "X-Big: " + std::string(70000, 'x'), "/v1/version");
         CHECK_THAT(result.out,
                    ContainsSubstring("65536 bytes") && Catch::Matchers::EndsWith("431"));
     });
@@ -132,13 +132,13 @@ TEST_CASE("a big body is answered with 413, announced or not") {
     with_api([](ApiFixture& api) -> Task<void> {
         const auto file = api.directory / "big";
         std::filesystem::resize_file((UniqueFd(::creat(file.c_str(), 0600)), file), 3 << 20);
-        auto result = co_await api.curl(
-            {"-w", "%{http_code}", "-H", "Expect:", "--data-binary", "@" + file, "/v1/vms"});
+        auto result = co_await api.curl("-w", "%{http_code}", "-H", "Expect:", "--data-binary",
+                                        "@" + file, "/v1/vms");
         CHECK_THAT(result.out, Catch::Matchers::EndsWith("413"));
-        result = co_await api.curl({"-w", "%{http_code}", "-H", "Transfer-Encoding: chunked", "-H",
-                                    "Expect:", "--data-binary", "@" + file, "/v1/vms"});
+        result = co_await api.curl("-w", "%{http_code}", "-H", "Transfer-Encoding: chunked", "-H",
+                                   "Expect:", "--data-binary", "@" + file, "/v1/vms");
         CHECK_THAT(result.out, Catch::Matchers::EndsWith("413"));
-        result = co_await api.curl({"-w", "%{http_code}", "--data-binary", "@" + file, "/v1/vms"});
+        result = co_await api.curl("-w", "%{http_code}", "--data-binary", "@" + file, "/v1/vms");
         CHECK_THAT(result.out, Catch::Matchers::EndsWith("413"));
     });
 }
@@ -148,8 +148,8 @@ TEST_CASE("a body of one mebibyte comes through, also after 100-continue") {
         const std::string json = "{\"name\":\"box\",\"x\":\"";
         const auto file = api.directory / "fits";
         write_file_atomically(file, json + std::string((1 << 20) - json.size() - 2, 'x') + "\"}");
-        const auto result = co_await api.curl({"-w", "%{http_code}", "-H", "Expect: 100-continue",
-                                               "--data-binary", "@" + file, "/v1/vms"});
+        const auto result = co_await api.curl("-w", "%{http_code}", "-H", "Expect: 100-continue",
+                                              "--data-binary", "@" + file, "/v1/vms");
         CHECK_THAT(result.out, Catch::Matchers::EndsWith("202"));
     });
 }

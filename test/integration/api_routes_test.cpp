@@ -129,16 +129,16 @@ TEST_CASE("events come with ids, end with the operation, and resume") {
     with_api([](ApiFixture& api) -> Task<void> {
         const auto ended = co_await finish(api, "POST", "/v1/vms", R"({"name":"box"})");
         const auto path = "/v1/operations/" + text_of(ended, "id") + "/events";
-        const auto all = co_await api.curl({"-N", "-i", path});
+        const auto all = co_await api.curl("-N", "-i", path);
         CHECK_THAT(all.out, ContainsSubstring("Content-Type: text/event-stream"));
         CHECK_THAT(all.out, ContainsSubstring(
                                 "id: 1\nevent: progress\ndata: {\"seq\":1,\"stage\":\"disks\""));
         CHECK_THAT(all.out, ContainsSubstring("id: 2\nevent: progress"));
         CHECK_THAT(all.out, ContainsSubstring("id: 2\nevent: end\ndata: {\"id\":\"op-"));
-        const auto rest = co_await api.curl({"-N", "-H", "Last-Event-ID: 1", path});
+        const auto rest = co_await api.curl("-N", "-H", "Last-Event-ID: 1", path);
         CHECK(count(rest.out, "event: progress") == 1);
         CHECK(count(rest.out, "event: end") == 1);
-        const auto bad = co_await api.curl({"-w", "%{http_code}", "-H", "Last-Event-ID: x", path});
+        const auto bad = co_await api.curl("-w", "%{http_code}", "-H", "Last-Event-ID: x", path);
         CHECK_THAT(bad.out, Catch::Matchers::EndsWith("400"));
         CHECK((co_await api.ask("GET", "/v1/operations/op-000000000000/events")).status == 404);
     });
@@ -148,7 +148,7 @@ TEST_CASE("a watched operation sends its progress as it comes, at most some 20 t
     with_api([](ApiFixture& api) -> Task<void> {
         const auto id = co_await start_slow(api);
         const auto seen =
-            co_await api.curl({"-N", "--max-time", "0.5", "/v1/operations/" + id + "/events"});
+            co_await api.curl("-N", "--max-time", "0.5", "/v1/operations/" + id + "/events");
         CHECK(seen.status.code == 28);
         const auto frames = count(seen.out, "event: progress");
         CHECK(frames >= 2);
@@ -161,11 +161,11 @@ TEST_CASE("an operation lives on when its watchers go, and ends when it is cance
     with_api([](ApiFixture& api) -> Task<void> {
         const auto id = co_await start_slow(api);
         const auto path = "/v1/operations/" + id;
-        co_await api.curl({"-N", "--max-time", "0.1", path + "/events"});
-        co_await api.curl({"--max-time", "0.1", path + "?wait=true"});
+        co_await api.curl("-N", "--max-time", "0.1", path + "/events");
+        co_await api.curl("--max-time", "0.1", path + "?wait=true");
         CHECK(!api.vms.cancelled);
         CHECK(text_of((co_await api.ask("GET", path)).body, "state") == "running");
-        auto watching = api.curl({"-N", path + "/events"});
+        auto watching = api.curl("-N", path + "/events");
         auto cancelling = api.ask("DELETE", path);
         auto [watched, cancelled] = co_await when_all(std::move(watching), std::move(cancelling));
         CHECK(cancelled.status == 202);

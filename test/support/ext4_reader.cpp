@@ -1,6 +1,8 @@
 #include "test/support/ext4_reader.hpp"
 
 #include <ext2fs/ext2fs.h>
+// A macro of libext2fs in the way of std::clamp.
+#undef clamp
 #include <fmt/format.h>
 #include <sys/stat.h>
 

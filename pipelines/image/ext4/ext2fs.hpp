@@ -1,6 +1,8 @@
 #pragma once
 
 #include <ext2fs/ext2fs.h>
+// A macro of libext2fs in the way of std::clamp.
+#undef clamp
 #include <fmt/format.h>
 
 #include <string>

@@ -1,9 +1,8 @@
 #include "pipelines/image/ext4/layout.hpp"
 
-#include <ext2fs/ext2fs.h>
-
 #include <algorithm>
 
+#include "pipelines/image/ext4/ext2fs.hpp"
 #include "pipelines/image/ext4/slab_plan.hpp"
 #include "pipelines/image/ext4/staging_tree.hpp"
 #include "pipelines/io/error.hpp"

@@ -52,8 +52,8 @@ const Challenge& bearer_of(const std::vector<Challenge>& challenges, std::string
 
 void check_realm(const boost::urls::url& realm, const boost::urls::url& registry) {
     const auto complain = [&](std::string_view why) {
-        fail(Errc::unauthorized, "{} sends for a token to {}, {}", registry.buffer(),
-             realm.buffer(), why);
+        fail(Errc::unauthorized, "{} sends for a token to {}, {}", registry.c_str(), realm.c_str(),
+             why);
     };
     if (realm.scheme() != "https" && realm.scheme() != "http") complain("which is no web address");
     if (realm.scheme() == "http" && registry.scheme() == "https")

@@ -5,7 +5,7 @@
 namespace banger::cli {
 namespace {
 
-using Catch::Matchers::Contains;
+using banger::test::ContainsSubstring;
 using namespace std::chrono_literals;
 
 constexpr std::uint64_t kMi = 1024 * 1024;
@@ -31,7 +31,7 @@ TEST_CASE("a layer's line shows bytes done, bytes in all and the rate") {
     auto half = event("download", "a1b2c3", 5 * kMi, 10 * kMi);
     half.rate = 2 * kMi;
     CHECK_THAT(renderer.update(half, kStart),
-               Contains("download    a1b2c3  5.0 MiB / 10.0 MiB  2.0 MiB/s"));
+               ContainsSubstring("download    a1b2c3  5.0 MiB / 10.0 MiB  2.0 MiB/s"));
 }
 
 TEST_CASE("on a terminal each layer keeps its own line") {
@@ -40,7 +40,7 @@ TEST_CASE("on a terminal each layer keeps its own line") {
     renderer.update(event("download", "two", 1, 2), kStart + 1s);
     const auto text = renderer.update(event("extract", "one", 2, 2), kStart + 2s);
     CHECK_THAT(text, Catch::Matchers::StartsWith("\r\x1b[2A"));
-    CHECK_THAT(text, Contains("extract     one") && Contains("download    two"));
+    CHECK_THAT(text, ContainsSubstring("extract     one") && ContainsSubstring("download    two"));
     CHECK(count_lines(text) == 2);
 }
 
@@ -48,7 +48,7 @@ TEST_CASE("a terminal is redrawn at most every 80 ms, and finish shows the last 
     ProgressRenderer renderer({true, 80, 24});
     CHECK_FALSE(renderer.update(event("write", "", 1, 9), kStart).empty());
     CHECK(renderer.update(event("write", "", 2, 9), kStart + 10ms).empty());
-    CHECK_THAT(renderer.finish(), Contains("2 B / 9 B"));
+    CHECK_THAT(renderer.finish(), ContainsSubstring("2 B / 9 B"));
     CHECK(renderer.finish().empty());
 }
 
@@ -61,8 +61,8 @@ TEST_CASE("lines are cut to the terminal and rows to its height") {
                                kStart + std::chrono::seconds(i));
     }
     CHECK(count_lines(text) == 3);
-    CHECK_THAT(text, Contains("layer5") && !Contains("layer0"));
-    CHECK_THAT(text, !Contains("1 B / 2 B"));
+    CHECK_THAT(text, ContainsSubstring("layer5") && !ContainsSubstring("layer0"));
+    CHECK_THAT(text, !ContainsSubstring("1 B / 2 B"));
 }
 
 TEST_CASE("without a terminal a layer gets one line, when it is done") {

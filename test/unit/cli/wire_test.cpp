@@ -7,7 +7,7 @@
 namespace banger::cli {
 namespace {
 
-using Catch::Matchers::Contains;
+using banger::test::ContainsSubstring;
 
 TEST_CASE("a successful status is exit code 0") {
     CHECK(parse_exec_status(R"({"metadata":{},"status":"Success"})") == 0);
@@ -88,7 +88,7 @@ TEST_CASE("a terminal's size goes with the request") {
     plan.vm = "box";
     plan.command = {"sh"};
     plan.tty = true;
-    CHECK_THAT(exec_target(plan), Contains("&width=") && Contains("&height="));
+    CHECK_THAT(exec_target(plan), ContainsSubstring("&width=") && ContainsSubstring("&height="));
 }
 
 TEST_CASE("an error's body gives its code and message") {

@@ -72,10 +72,12 @@ class LocalGuest {
 
 struct Fixture {
     test::TempDir directory;
-    std::string path = directory / "vsock.sock_1024";
+    std::string listener = directory / "vsock.sock_1024";
 
     /// Runs `body` while the link serves.
-    void run(Task<void> (*body)(GuestLink& link, std::string path)) { run_task(both(body, path)); }
+    void run(Task<void> (*body)(GuestLink& link, std::string path)) {
+        run_task(both(body, listener));
+    }
     static Task<void> both(Task<void> (*body)(GuestLink&, std::string), std::string path) {
         GuestLink link(co_await boost::asio::this_coro::executor, path, "the agent of vm 'box'");
         co_await race(link.run(), body(link, path));

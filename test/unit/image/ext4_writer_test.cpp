@@ -197,7 +197,7 @@ TEST_CASE("an ACL that is none is an error naming the file") {
     entry.attributes.xattrs = {{"system.posix_acl_access", "nonsense"}};
     StagingTree tree;
     tree.apply({entry});
-    CHECK_THAT(error_of(builder, tree).what(), Catch::Contains("/srv/shared"));
+    CHECK_THAT(error_of(builder, tree).what(), ContainsSubstring("/srv/shared"));
 }
 
 TEST_CASE("a file in more than a thousand pieces has an extent tree") {
@@ -251,7 +251,7 @@ TEST_CASE("contents where a superblock belongs are an error naming the file") {
     huge.extents = {{0, 60'000, 50'000}};
     StagingTree tree;
     tree.apply({huge});
-    CHECK_THAT(error_of(builder, tree).what(), Catch::Contains("/huge"));
+    CHECK_THAT(error_of(builder, tree).what(), ContainsSubstring("/huge"));
 }
 
 TEST_CASE("the same input gives the same bytes") {
@@ -312,7 +312,7 @@ TEST_CASE("a size that is too small is an error that says what is needed") {
     builder.options.size = 32ULL << 20;
     Error error = error_of(builder, tree);
     CHECK(error.code() == Errc::no_space);
-    CHECK_THAT(error.what(), Catch::Contains("needs 1073741824"));
+    CHECK_THAT(error.what(), ContainsSubstring("needs 1073741824"));
     builder.options.size = 256ULL << 20;
     CHECK(builder.write(tree).size == 256ULL << 20);
     CHECK(check_e2fsck(builder.path()) == "");

@@ -102,9 +102,9 @@ TEST_CASE("an opaque marker in the root or in a missing directory") {
 }
 
 TEST_CASE("a whiteout of nothing that can be named is an error") {
-    CHECK_THAT(error_of({{file("d/.wh.")}}), Catch::Contains("'d/.wh.'"));
-    CHECK_THAT(error_of({{file("etc/.wh..")}}), Catch::Contains("'etc/.wh..'"));
-    CHECK_THAT(error_of({{file("etc/.wh...")}}), Catch::Contains("'etc/.wh...'"));
+    CHECK_THAT(error_of({{file("d/.wh.")}}), ContainsSubstring("'d/.wh.'"));
+    CHECK_THAT(error_of({{file("etc/.wh..")}}), ContainsSubstring("'etc/.wh..'"));
+    CHECK_THAT(error_of({{file("etc/.wh...")}}), ContainsSubstring("'etc/.wh...'"));
 }
 
 TEST_CASE("a whiteout works whatever its type") {
@@ -230,7 +230,7 @@ TEST_CASE("a parent that is a file becomes a directory, with a warning") {
     StagingTree tree = tree_of({{file("a")}, {file("a/b")}});
     CHECK(has(tree, "/a/b"));
     REQUIRE(tree.warnings().size() == 1);
-    CHECK_THAT(tree.warnings()[0], Catch::Contains("a/b"));
+    CHECK_THAT(tree.warnings()[0], ContainsSubstring("a/b"));
 }
 
 TEST_CASE("symlinked parents are followed inside the image") {
@@ -252,7 +252,7 @@ TEST_CASE("symlinked parents are followed inside the image") {
     }
     SECTION("until they loop") {
         CHECK_THAT(error_of({{soft_link("a", "b"), soft_link("b", "a"), file("a/f")}}),
-                   Catch::Contains("'a/f'") && Catch::Contains("loop"));
+                   ContainsSubstring("'a/f'") && ContainsSubstring("loop"));
     }
 }
 
@@ -267,35 +267,35 @@ TEST_CASE("paths have one normal form") {
 }
 
 TEST_CASE("a path that leaves the image is an error naming it") {
-    CHECK_THAT(error_of({{file("../etc/passwd")}}), Catch::Contains("'../etc/passwd'"));
-    CHECK_THAT(error_of({{file("a/../../b")}}), Catch::Contains("'a/../../b'"));
+    CHECK_THAT(error_of({{file("../etc/passwd")}}), ContainsSubstring("'../etc/passwd'"));
+    CHECK_THAT(error_of({{file("a/../../b")}}), ContainsSubstring("'a/../../b'"));
 }
 
 TEST_CASE("the root's own entry sets its attributes and nothing else replaces it") {
     StagingTree tree = tree_of({{directory("./", 0711)}});
     CHECK(tree.root().attributes.mode == 0711);
     for (const char* name : {".", "/", "/.", ""}) {
-        CHECK_THAT(error_of({{soft_link(name, "/etc")}}), Catch::Contains("root"));
-        CHECK_THAT(error_of({{file(name)}}), Catch::Contains("root"));
+        CHECK_THAT(error_of({{soft_link(name, "/etc")}}), ContainsSubstring("root"));
+        CHECK_THAT(error_of({{file(name)}}), ContainsSubstring("root"));
     }
 }
 
 TEST_CASE("names have Linux' limits") {
     CHECK(has(tree_of({{file(std::string(255, 'n'))}}), "/" + std::string(255, 'n')));
-    CHECK_THAT(error_of({{file(std::string(256, 'n'))}}), Catch::Contains("255"));
+    CHECK_THAT(error_of({{file(std::string(256, 'n'))}}), ContainsSubstring("255"));
     std::string deep;
     for (int level = 0; level < 2048; ++level)
         deep += "d/";
-    CHECK_THAT(error_of({{file(deep + "f")}}), Catch::Contains("4096"));
-    CHECK_THAT(error_of({{file(deep.substr(0, 4000) + "f")}}), Catch::Contains("levels"));
-    CHECK_THAT(error_of({{file(std::string("a\0b", 3))}}), Catch::Contains("'a?b' has a NUL"));
-    CHECK_THAT(error_of({{soft_link("l", std::string(4096, 't'))}}), Catch::Contains("4095"));
-    CHECK_THAT(error_of({{sized("big", 1ULL << 44)}}), Catch::Contains("'big' is larger"));
-    CHECK_THAT(error_of({{soft_link("l", "")}}), Catch::Contains("'l'"));
+    CHECK_THAT(error_of({{file(deep + "f")}}), ContainsSubstring("4096"));
+    CHECK_THAT(error_of({{file(deep.substr(0, 4000) + "f")}}), ContainsSubstring("levels"));
+    CHECK_THAT(error_of({{file(std::string("a\0b", 3))}}), ContainsSubstring("'a?b' has a NUL"));
+    CHECK_THAT(error_of({{soft_link("l", std::string(4096, 't'))}}), ContainsSubstring("4095"));
+    CHECK_THAT(error_of({{sized("big", 1ULL << 44)}}), ContainsSubstring("'big' is larger"));
+    CHECK_THAT(error_of({{soft_link("l", "")}}), ContainsSubstring("'l'"));
     CHECK_THAT(error_of({{device("dev/x", NodeType::char_device, 4096, 0)}}),
-               Catch::Contains("dev/x"));
+               ContainsSubstring("dev/x"));
     CHECK_THAT(error_of({{soft_link("l", std::string(300, 'x')), file("l/f")}}),
-               Catch::Contains("'l/f'"));
+               ContainsSubstring("'l/f'"));
 }
 
 TEST_CASE("hard links find their targets as chroot would") {
@@ -312,15 +312,16 @@ TEST_CASE("hard links find their targets as chroot would") {
 }
 
 TEST_CASE("a hard link that cannot be is an error naming it") {
-    CHECK_THAT(error_of({{hard_link("b", "a"), file("a")}}), Catch::Contains("'b'"));
-    CHECK_THAT(error_of({{directory("d"), hard_link("b", "d")}}), Catch::Contains("directory 'd'"));
-    CHECK_THAT(error_of({{file("a"), hard_link("a", "a")}}), Catch::Contains("itself"));
+    CHECK_THAT(error_of({{hard_link("b", "a"), file("a")}}), ContainsSubstring("'b'"));
+    CHECK_THAT(error_of({{directory("d"), hard_link("b", "d")}}),
+               ContainsSubstring("directory 'd'"));
+    CHECK_THAT(error_of({{file("a"), hard_link("a", "a")}}), ContainsSubstring("itself"));
     CHECK_THAT(error_of({{file("a")}, {whiteout("", "a"), hard_link("b", "a")}}),
-               Catch::Contains("'b'"));
+               ContainsSubstring("'b'"));
     LayerEntry with_content = hard_link("b", "a");
     with_content.size = 3;
-    CHECK_THAT(error_of({{sized("a", 1), with_content}}), Catch::Contains("content"));
-    CHECK_THAT(error_of({{hard_link("b", "")}}), Catch::Contains("'b'"));
+    CHECK_THAT(error_of({{sized("a", 1), with_content}}), ContainsSubstring("content"));
+    CHECK_THAT(error_of({{hard_link("b", "")}}), ContainsSubstring("'b'"));
 }
 
 TEST_CASE("65,000 hard links are possible, one more is an error") {
@@ -329,7 +330,7 @@ TEST_CASE("65,000 hard links are possible, one more is an error") {
         layer.push_back(hard_link(std::to_string(index), "a"));
     CHECK(tree_of({layer}).find("/a")->links == 65'000);
     layer.push_back(hard_link("too-much", "a"));
-    CHECK_THAT(error_of({layer}), Catch::Contains("'too-much'"));
+    CHECK_THAT(error_of({layer}), ContainsSubstring("'too-much'"));
 }
 
 TEST_CASE("xattrs that mean nothing in a guest are dropped with a warning") {
@@ -341,7 +342,7 @@ TEST_CASE("xattrs that mean nothing in a guest are dropped with a warning") {
     CHECK(tree.find("/f")->attributes.xattrs[0].first == "user.kept");
     CHECK(tree.warnings().size() == 2);
     entry.attributes.xattrs = {{"user.big", std::string(65'537, 'x')}};
-    CHECK_THAT(error_of({{entry}}), Catch::Contains("'f'") && Catch::Contains("user.big"));
+    CHECK_THAT(error_of({{entry}}), ContainsSubstring("'f'") && ContainsSubstring("user.big"));
 }
 
 TEST_CASE("a file replaced without xattrs has none left") {

@@ -67,9 +67,11 @@ TEST_CASE("what is no http URL is refused without showing its query") {
     CHECK_THROWS_AS(parse_http_url("https:///path"), Error);
     CHECK_THROWS_AS(parse_http_url("http://a/b c"), Error);
     CHECK_THROWS_AS(parse_http_url("http://a/\r\nX: y"), Error);
-    CHECK_THROWS_WITH(parse_http_url("ftp://a/"), Catch::Contains("neither an http nor an https"));
-    CHECK_THROWS_WITH(parse_http_url("https://user:pass@a/"),
-                      Catch::Contains("holds a user name") && !Catch::Contains("pass"));
+    CHECK_THROWS_WITH(parse_http_url("ftp://a/"),
+                      test::ContainsSubstring("neither an http nor an https"));
+    CHECK_THROWS_WITH(
+        parse_http_url("https://user:pass@a/"),
+        test::ContainsSubstring("holds a user name") && !test::ContainsSubstring("pass"));
 }
 
 TEST_CASE("a host that only begins like an IPv4 address is not taken for that address") {
@@ -114,8 +116,9 @@ TEST_CASE("loopback hosts are known with and without port") {
 
 TEST_CASE("a header that would break the message is refused without showing its value") {
     CHECK_NOTHROW(check_header("X-Name", "a value\twith a tab and \xc3\xa4"));
-    CHECK_THROWS_WITH(check_header("X-Name", "secret\r\nInjected: yes"),
-                      Catch::Contains("header X-Name") && !Catch::Contains("secret"));
+    CHECK_THROWS_WITH(
+        check_header("X-Name", "secret\r\nInjected: yes"),
+        test::ContainsSubstring("header X-Name") && !test::ContainsSubstring("secret"));
     CHECK_THROWS_AS(check_header("X-Name", "a\nb"), Error);
     CHECK_THROWS_AS(check_header("X-Name", "a\rb"), Error);
     CHECK_THROWS_AS(check_header("X-Name", std::string("a\0b", 3)), Error);
@@ -142,7 +145,8 @@ TEST_CASE("a redirect to another host, port or scheme drops the credentials") {
 TEST_CASE("a redirect from https to http is refused") {
     CHECK_THROWS_WITH(redirected("https://a/x", "http://a/x"),
                       "a:443 redirects from https to http at a:80");
-    CHECK_THROWS_WITH(redirected("https://a/x", "https://b/ x"), Catch::Contains("not a URL"));
+    CHECK_THROWS_WITH(redirected("https://a/x", "https://b/ x"),
+                      test::ContainsSubstring("not a URL"));
     CHECK_THROWS_AS(redirected("https://a/x", "file:///etc/passwd"), Error);
 }
 

@@ -103,15 +103,15 @@ TEST_CASE("a certificate that nobody vouches for is refused") {
     TempDir dir;
 
     CHECK_THROWS_WITH(run_task(fetch(dir, "localhost", "", kOk)),
-                      Catch::StartsWith("cannot connect to localhost:") &&
-                          Catch::Contains("its certificate is not trusted: self-signed"));
+                      Catch::Matchers::StartsWith("cannot connect to localhost:") &&
+                          ContainsSubstring("its certificate is not trusted: self-signed"));
 }
 
 TEST_CASE("a trusted certificate for another host is refused") {
     TempDir dir;
 
     CHECK_THROWS_WITH(run_task(fetch(dir, "example.org", dir / "cert.pem", kOk)),
-                      Catch::Contains("its certificate is not trusted"));
+                      ContainsSubstring("its certificate is not trusted"));
 }
 
 TEST_CASE("a body without a length that TLS did not end is refused as cut") {
@@ -119,7 +119,7 @@ TEST_CASE("a body without a length that TLS did not end is refused as cut") {
 
     CHECK_THROWS_WITH(
         run_task(fetch(dir, "localhost", dir / "cert.pem", "HTTP/1.1 200 OK\r\n\r\nhalf of")),
-        Catch::Contains("closed the connection in the middle of its answer"));
+        ContainsSubstring("closed the connection in the middle of its answer"));
 }
 
 TEST_CASE("a missing certificate file is named") {
@@ -127,5 +127,5 @@ TEST_CASE("a missing certificate file is named") {
 
     CHECK_THROWS_WITH(
         run_task(fetch(dir, "localhost", dir / "none.pem", kOk)),
-        Catch::Contains("cannot read certificates from") && Catch::Contains("none.pem"));
+        ContainsSubstring("cannot read certificates from") && ContainsSubstring("none.pem"));
 }

@@ -137,13 +137,13 @@ TEST_CASE("the given path leads the message") {
 }
 
 TEST_CASE("broken JSON is refused naming the source and the place") {
-    CHECK_THROWS_WITH(
-        parse_json("{\"a\": }", "/etc/x.json"),
-        Catch::Contains("/etc/x.json is not valid JSON") && Catch::Contains("byte 6"));
-    CHECK_THROWS_WITH(parse_json("{} {}", "x"), Catch::Contains("not valid JSON"));
-    CHECK_THROWS_WITH(parse_json("{\"a\": 1", "x"), Catch::Contains("not valid JSON"));
-    CHECK_THROWS_WITH(parse_json("", "x"), Catch::Contains("not valid JSON"));
-    CHECK_THROWS_WITH(parse_json("\"\xff\"", "x"), Catch::Contains("not valid JSON"));
+    CHECK_THROWS_WITH(parse_json("{\"a\": }", "/etc/x.json"),
+                      test::ContainsSubstring("/etc/x.json is not valid JSON") &&
+                          test::ContainsSubstring("byte 6"));
+    CHECK_THROWS_WITH(parse_json("{} {}", "x"), test::ContainsSubstring("not valid JSON"));
+    CHECK_THROWS_WITH(parse_json("{\"a\": 1", "x"), test::ContainsSubstring("not valid JSON"));
+    CHECK_THROWS_WITH(parse_json("", "x"), test::ContainsSubstring("not valid JSON"));
+    CHECK_THROWS_WITH(parse_json("\"\xff\"", "x"), test::ContainsSubstring("not valid JSON"));
 }
 
 TEST_CASE("JSON nested deeper than 32 levels is refused") {

@@ -171,7 +171,8 @@ TEST_CASE("a missing working directory is an error") {
     options.argv = {"true"};
     options.cwd = "/no/such/directory";
 
-    CHECK_THROWS_WITH(run_task(spawn_and_wait(options)), Catch::Contains("cannot run true"));
+    CHECK_THROWS_WITH(run_task(spawn_and_wait(options)),
+                      test::ContainsSubstring("cannot run true"));
 }
 
 TEST_CASE("new_session makes the child the leader of a session of its own") {

@@ -156,7 +156,7 @@ TEST_CASE("no server at the socket is one clear sentence") {
     CHECK_THROWS_WITH(run_task(only_connect("/no/such/socket")),
                       "cannot connect to /no/such/socket: No such file or directory");
     CHECK_THROWS_WITH(run_task(only_connect("/" + std::string(200, 'x'))),
-                      Catch::EndsWith("is longer than 107 bytes"));
+                      Catch::Matchers::EndsWith("is longer than 107 bytes"));
 }
 
 TEST_CASE("cancelling receive ends it") {

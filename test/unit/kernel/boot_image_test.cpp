@@ -11,7 +11,6 @@
 using namespace banger;
 using namespace banger::kernel;
 using namespace banger::test;
-using Catch::Matchers::Contains;
 
 namespace {
 
@@ -42,7 +41,7 @@ TEST_CASE("a bzImage that is cut short, damaged or of another size says so") {
     const auto vmlinux = make_vmlinux("6.1.0", true, 100'000);
     const auto image = make_bzimage(make_payload(vmlinux, "zstd"));
     CHECK_THAT(error_of([&] { unpack_bzimage(image.substr(0, 5000), "/k/vmlinuz"); }),
-               Contains("/k/vmlinuz is a kernel that is cut short: 5000 bytes of"));
+               ContainsSubstring("/k/vmlinuz is a kernel that is cut short: 5000 bytes of"));
     // Formats with a checksum; noise is stored as it is, and decodes whatever it says.
     for (const std::string format : {"gzip", "bzip2", "xz"}) {
         INFO(format);
@@ -50,16 +49,18 @@ TEST_CASE("a bzImage that is cut short, damaged or of another size says so") {
         for (std::size_t at = 40'000; at < 60'000; ++at)
             damaged[at] ^= 0x55;
         CHECK_THAT(error_of([&] { unpack_bzimage(damaged, "/k/vmlinuz"); }),
-                   Contains("/k/vmlinuz holds damaged " + format));
+                   ContainsSubstring("/k/vmlinuz holds damaged " + format));
     }
     const auto lying = make_bzimage(compress(vmlinux, "xz") + le32(7));
-    CHECK_THAT(error_of([&] { unpack_bzimage(lying, "/k/vmlinuz"); }), Contains("instead of 7"));
+    CHECK_THAT(error_of([&] { unpack_bzimage(lying, "/k/vmlinuz"); }),
+               ContainsSubstring("instead of 7"));
     const auto unknown = make_bzimage("\x89LZO-packed bytes");
     CHECK_THAT(error_of([&] { unpack_bzimage(unknown, "/k/vmlinuz"); }),
-               Contains("a method banger does not know; use its vmlinux"));
+               ContainsSubstring("a method banger does not know; use its vmlinux"));
     auto old = image;
     old[0x206] = 7;
-    CHECK_THAT(error_of([&] { unpack_bzimage(old, "/k/vmlinuz"); }), Contains("older than 2.6.26"));
+    CHECK_THAT(error_of([&] { unpack_bzimage(old, "/k/vmlinuz"); }),
+               ContainsSubstring("older than 2.6.26"));
 }
 
 TEST_CASE("a vmlinux tells its version and whether PVH can enter it") {
@@ -73,22 +74,23 @@ TEST_CASE("what is no kernel for x86_64 is called by its name") {
     CHECK(inspect_error(make_elf({.machine = EM_AARCH64})) ==
           "/k/vmlinux is not a Linux kernel for x86_64: it is an ELF for aarch64");
     CHECK(inspect_error("") == "/k/vmlinux is not a Linux kernel for x86_64: it is an empty file");
-    CHECK_THAT(inspect_error("#!/bin/sh\nexit 1\n"), Contains("it is a script"));
-    CHECK_THAT(inspect_error(make_elf({})), Contains("it is another program"));
-    CHECK_THAT(inspect_error(make_module({"name=a"})), Contains("a kernel module"));
-    CHECK_THAT(inspect_error(compress("x", "gzip")), Contains("packed with gzip; unpack it first"));
+    CHECK_THAT(inspect_error("#!/bin/sh\nexit 1\n"), ContainsSubstring("it is a script"));
+    CHECK_THAT(inspect_error(make_elf({})), ContainsSubstring("it is another program"));
+    CHECK_THAT(inspect_error(make_module({"name=a"})), ContainsSubstring("a kernel module"));
+    CHECK_THAT(inspect_error(compress("x", "gzip")),
+               ContainsSubstring("packed with gzip; unpack it first"));
     CHECK_THAT(inspect_error(make_deb({})),
-               Contains("a Debian package; import it with --from-deb"));
-    CHECK_THAT(inspect_error("plain words"), Contains("data of an unknown kind"));
+               ContainsSubstring("a Debian package; import it with --from-deb"));
+    CHECK_THAT(inspect_error("plain words"), ContainsSubstring("data of an unknown kind"));
     CHECK_THAT(inspect_error("\x7f"
                              "ELF"),
-               Contains("an ELF that is cut short"));
+               ContainsSubstring("an ELF that is cut short"));
     auto arm = std::string(64, '\0');
     arm.replace(56, 4, "ARM\x64");
-    CHECK_THAT(inspect_error(arm), Contains("a Linux kernel for aarch64"));
+    CHECK_THAT(inspect_error(arm), ContainsSubstring("a Linux kernel for aarch64"));
     auto small = make_vmlinux();
     small[EI_CLASS] = ELFCLASS32;
-    CHECK_THAT(inspect_error(small), Contains("it is a 32-bit ELF"));
+    CHECK_THAT(inspect_error(small), ContainsSubstring("it is a 32-bit ELF"));
 }
 
 TEST_CASE("a vmlinux may end at any byte without harm") {
@@ -127,7 +129,7 @@ TEST_CASE("unpacking stops at its limit") {
     for (const std::string format : {"gzip", "xz", "zstd"}) {
         const auto bomb = compress(std::string(2 << 20, 'x'), format);
         CHECK_THAT(error_of([&] { unpack(bomb, "a.ko.xz", 1 << 20); }),
-                   Contains("a.ko.xz unpacks to more than 1 MiB"));
+                   ContainsSubstring("a.ko.xz unpacks to more than 1 MiB"));
     }
     CHECK(unpack("plain", "a.ko", 1) == "plain");
 }

@@ -17,7 +17,6 @@
 
 using namespace banger;
 using namespace banger::test;
-using Catch::Matchers::Contains;
 using vm::CpioArchive;
 
 namespace {
@@ -145,6 +144,6 @@ TEST_CASE("without an agent there is no initramfs, and no file") {
     CHECK_THAT(error_of([&] {
                    vm::make_initramfs_blocking({.agent = dir / "nowhere"}, dir / "initramfs");
                }),
-               Contains("nowhere"));
+               ContainsSubstring("nowhere"));
     CHECK(load_tree(dir.path().string()).empty());
 }
