@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "pipelines/image/ext4/tree_path.hpp"
 #include "pipelines/io/error.hpp"
@@ -76,18 +75,19 @@ class LayerMerge {
             });
         }
         // Whiteouts first, wherever they stand: they concern lower layers only.
+        const NodeSet replaced = replaced_by(items);
         std::vector<Item*> later;
         for (Item& item : items) {
-            if (item.kind != Kind::whiteout && item.kind != Kind::opaque) continue;
+            if (!is_whiteout(item)) continue;
             named(*item.entry, [&] {
-                if (!hide(item)) later.push_back(&item);
+                if (!hide(item, &replaced)) later.push_back(&item);
             });
         }
         for (Item& item : items)
             named(*item.entry, [&] { add(item); });
         // A whiteout may stand behind a symlink that only this layer brings.
         for (Item* item : later)
-            named(*item->entry, [&] { hide(*item); });
+            named(*item->entry, [&] { hide(*item, nullptr); });
     }
 
   private:
@@ -102,10 +102,47 @@ class LayerMerge {
         }
     }
 
-    /// False when the directory it stands in does not exist.
-    bool hide(const Item& item) {
-        auto parents = std::span(item.path).first(item.path.size() - 1);
-        Node* directory = resolve_directory(root_, parents, nullptr);
+    static bool is_whiteout(const Item& item) {
+        return item.kind == Kind::whiteout || item.kind == Kind::opaque;
+    }
+
+    static std::span<const std::string_view> parents_of(const Item& item) {
+        return std::span(item.path).first(item.path.size() - 1);
+    }
+
+    /// Directories and symlinks of lower layers that stop being the way this layer's paths go. A
+    /// whiteout behind one means what this layer puts in its place: following the old symlink, it
+    /// would empty a directory that nobody asked to change.
+    NodeSet replaced_by(const std::vector<Item>& items) {
+        NodeSet replaced;
+        if (std::none_of(items.begin(), items.end(), is_whiteout)) return replaced;
+        for (const Item& item : items) {
+            if (item.kind != Kind::ordinary || item.path.empty()) continue;
+            const Node* node = find_lower(item, replaced);
+            if (node != nullptr && is_other_way(*item.entry, *node)) replaced.insert(node);
+        }
+        return replaced;
+    }
+
+    const Node* find_lower(const Item& item, const NodeSet& replaced) try {
+        Node* directory = resolve_directory(root_, parents_of(item), nullptr, &replaced);
+        if (directory == nullptr) return nullptr;
+        auto found = directory->children.find(item.path.back());
+        return found == directory->children.end() ? nullptr : found->second.get();
+    } catch (const Error&) {
+        return nullptr;  // Whiteouts may yet mend it; otherwise add() fails, naming the entry.
+    }
+
+    /// Whether paths through `node` lead elsewhere once `entry` stands in its place.
+    static bool is_other_way(const LayerEntry& entry, const Node& node) {
+        if (node.type != NodeType::directory && node.type != NodeType::symlink) return false;
+        if (entry.is_hard_link || entry.type != node.type) return true;
+        return node.type == NodeType::symlink && entry.link_target != node.symlink_target;
+    }
+
+    /// False when the directory it stands in does not exist, or lies behind a `closed` node.
+    bool hide(const Item& item, const NodeSet* closed) {
+        Node* directory = resolve_directory(root_, parents_of(item), nullptr, closed);
         if (directory == nullptr) return false;
         auto& children = directory->children;
         if (item.kind == Kind::opaque) {
@@ -119,13 +156,13 @@ class LayerMerge {
 
     /// Removes what is not of this layer; true when nothing of `node` is left.
     bool remove_lower(Node& node) {
-        if (fresh_.contains(&node)) return false;
+        const bool fresh = fresh_.contains(&node);
         if (node.type != NodeType::directory) {
-            --node.links;
-            return true;
+            if (!fresh) --node.links;
+            return !fresh;
         }
         std::erase_if(node.children, [&](auto& child) { return remove_lower(*child.second); });
-        return node.children.empty();
+        return !fresh && node.children.empty();
     }
 
     void add(Item& item) {
@@ -133,11 +170,10 @@ class LayerMerge {
         if (item.kind != Kind::ordinary) return;
         LayerEntry& entry = *item.entry;
         if (item.path.empty()) return set_root(entry);
-        auto parents = std::span(item.path).first(item.path.size() - 1);
-        Node& parent =
-            *resolve_directory(root_, parents, [this](Node& above, std::string_view name) -> Node& {
-                return make_parent(above, name);
-            });
+        Node& parent = *resolve_directory(root_, parents_of(item),
+                                          [this](Node& above, std::string_view name) -> Node& {
+                                              return make_parent(above, name);
+                                          });
         if (entry.is_hard_link) return add_hard_link(parent, item.path.back(), entry);
         if (entry.type == NodeType::directory) {
             auto found = parent.children.find(item.path.back());
@@ -289,7 +325,7 @@ class LayerMerge {
     Node& root_;
     std::vector<std::string>& warnings_;
     const LayerEntry* current_ = nullptr;
-    std::unordered_set<const Node*> fresh_;
+    NodeSet fresh_;
     std::unordered_map<std::string_view, std::shared_ptr<Node>> aufs_links_;
 };
 

@@ -60,7 +60,7 @@ PathParts clamped_path(std::string_view path) {
 }
 
 Node* resolve_directory(Node& root, std::span<const std::string_view> path,
-                        const MakeDirectory& make) {
+                        const MakeDirectory& make, const NodeSet* closed) {
     PathParts todo(path.rbegin(), path.rend());
     std::vector<Node*> trail{&root};
     int symlinks = 0;
@@ -74,6 +74,7 @@ Node* resolve_directory(Node& root, std::span<const std::string_view> path,
         Node& here = *trail.back();
         auto found = here.children.find(name);
         Node* child = found == here.children.end() ? nullptr : found->second.get();
+        if (closed != nullptr && closed->contains(child)) return nullptr;
         if (child != nullptr && child->type == NodeType::symlink) {
             if (++symlinks > kSymlinksMax)
                 fail(Errc::invalid_argument, "is behind a loop of symlinks");

@@ -126,6 +126,62 @@ TEST_CASE("a whiteout is followed through a symlink, of a lower layer or of its 
     CHECK(size_of(same, "/etc/v") == 9);
 }
 
+TEST_CASE("a whiteout in a directory that replaces a symlink spares what the symlink named") {
+    Layer lower{soft_link("var/www", "/srv/www"), file("srv/www/a"), file("srv/www/b")};
+    for (const char* marker : {"var/www/.wh..wh..opq", "var/www/.wh.a"}) {
+        CAPTURE(marker);
+        for (bool first : {true, false}) {
+            Layer upper{directory("var/www", 0700), file("var/www/new")};
+            upper.insert(first ? upper.begin() : upper.end(), file(marker));
+            StagingTree tree = tree_of({lower, upper});
+            CHECK(tree.find("/var/www")->type == NodeType::directory);
+            CHECK(tree.find("/var/www")->attributes.mode == 0700);
+            CHECK(tree.find("/var/www")->children.size() == 1);
+            CHECK(has(tree, "/var/www/new"));
+            CHECK(has(tree, "/srv/www/a"));
+            CHECK(has(tree, "/srv/www/b"));
+        }
+    }
+}
+
+TEST_CASE("a whiteout far below, or reached by another link, spares the old target too") {
+    Layer lower{soft_link("www", "srv"), soft_link("alias", "/www"), file("srv/d/a")};
+    for (const char* marker : {"www/d/.wh.a", "www/d/.wh..wh..opq", "alias/d/.wh.a"}) {
+        CAPTURE(marker);
+        StagingTree tree = tree_of({lower, {file(marker), directory("www"), file("www/d/new")}});
+        CHECK(has(tree, "/srv/d/a"));
+        CHECK(has(tree, "/www/d/new"));
+    }
+}
+
+TEST_CASE("a whiteout behind a new symlink goes where that leads") {
+    Layer lower{file("d/x"), file("o/x"), file("o/sub/old"), soft_link("l", "d")};
+    SECTION("in place of a directory") {
+        StagingTree tree = tree_of({lower, {file("d/.wh.x"), soft_link("d", "o")}});
+        CHECK(tree.find("/d")->type == NodeType::symlink);
+        CHECK_FALSE(has(tree, "/o/x"));
+        CHECK(has(tree, "/o/sub/old"));
+    }
+    SECTION("in place of another symlink") {
+        StagingTree tree = tree_of({lower, {file("l/.wh.x"), soft_link("l", "o")}});
+        CHECK(has(tree, "/d/x"));
+        CHECK_FALSE(has(tree, "/o/x"));
+    }
+    SECTION("into a directory that the layer lists again") {
+        StagingTree tree = tree_of(
+            {lower, {file("d/.wh..wh..opq"), soft_link("d", "o"), directory("o/sub", 0701)}});
+        CHECK_FALSE(has(tree, "/o/x"));
+        CHECK_FALSE(has(tree, "/o/sub/old"));
+        CHECK(tree.find("/o/sub")->attributes.mode == 0701);
+    }
+}
+
+TEST_CASE("a loop of symlinks that a whiteout ends is no error") {
+    StagingTree tree = tree_of({{soft_link("a", "b"), soft_link("b", "a")},
+                                {file("a/f"), directory("a/d"), whiteout("", "a")}});
+    CHECK(has(tree, "/a/f"));
+}
+
 TEST_CASE("a whiteout of a symlink removes the link, not what it names") {
     StagingTree tree = tree_of({{file("t/x"), soft_link("l", "t")}, {whiteout("", "l")}});
     CHECK_FALSE(has(tree, "/l"));
