@@ -180,6 +180,28 @@ TEST_CASE("a server in trouble is asked again, one that says no is not") {
     }
 }
 
+TEST_CASE("an unknown tag is named, whatever the list of tags looks like") {
+    const std::vector<std::pair<std::string, std::string>> lists{
+        {R"({"tags":["v2"]})", "; did you mean 'v2'?"},
+        {R"({"name":"app","tags":null})", ""},
+        {"{}", ""},
+        {R"({"tags":"v2"})", ""},
+        {R"({"tags":[2]})", ""},
+        {"[]", ""},
+        {"no JSON", ""}};
+    for (const auto& [list, hint] : lists) {
+        CAPTURE(list);
+        ScriptServer server([body = list](const ServerRequest& request) -> ServerReply {
+            if (!request.target.ends_with("/tags/list")) return {.status = 404};
+            return {.headers = {{"Content-Type", "application/json"}}, .body = body};
+        });
+        PullFixture fixture;
+        const auto error = fixture.failure(server.host() + "/app:v1");
+        CHECK(error.code() == Errc::not_found);
+        CHECK(error.what() == "no image " + server.host() + "/app:v1 in the registry" + hint);
+    }
+}
+
 TEST_CASE("a 401 is answered with an anonymous token, once") {
     const auto image = one_layer();
     std::string host;

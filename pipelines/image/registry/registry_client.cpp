@@ -1,6 +1,7 @@
 #include "pipelines/image/registry/registry_client.hpp"
 
 #include <algorithm>
+#include <boost/describe.hpp>
 
 #include "pipelines/image/registry/registry_blob.hpp"
 #include "pipelines/io/decompress.hpp"
@@ -17,6 +18,12 @@ constexpr std::size_t kMaxTagListBytes = 1024 * 1024;
 constexpr int kMaxRedirects = 10;
 /// A name that nobody answers to is most likely mistyped: one more try, not four.
 constexpr int kTriesWhenNeverReached = 2;
+
+/// The answer to tags/list; registries write "tags":null for none.
+struct TagList {
+    std::vector<std::string> tags;
+};
+BOOST_DESCRIBE_STRUCT(TagList, (), (tags))
 
 std::string scheme_for(const Reference& reference, const std::vector<std::string>& plain_hosts) {
     const auto host = reference.domain.substr(0, reference.domain.rfind(':'));
@@ -207,10 +214,7 @@ Task<std::string> RegistryClient::suggest_tag() {
         if (response->status() != 200) co_return "";
         const auto list =
             parse_json(co_await response->read_all(kMaxTagListBytes), "the list of tags");
-        std::vector<std::string> tags;
-        for (const auto& tag : list.at("tags").as_array())
-            tags.emplace_back(tag.as_string());
-        co_return did_you_mean(reference_.tag, tags);
+        co_return did_you_mean(reference_.tag, from_json<TagList>(list).tags);
     } catch (const boost::system::system_error& error) {
         // Some registries list no tags; a cancellation, though, is not theirs.
         if (error.code() == boost::asio::error::operation_aborted) throw;
