@@ -102,4 +102,10 @@ int copy_tree(const std::string& from, const std::string& to) {
     return failed != 0 ? failed : attributes_failed;
 }
 
+int copy_own_attributes(const std::string& from, const std::string& to) {
+    struct stat status{};
+    if (::lstat(from.c_str(), &status) != 0) return -errno;
+    return copy_attributes(status, from, to);
+}
+
 }  // namespace banger::guest

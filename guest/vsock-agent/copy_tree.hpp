@@ -9,4 +9,7 @@ namespace banger::guest {
 /// become files of their own. 0 or the first -errno, after copying what can be copied.
 int copy_tree(const std::string& from, const std::string& to);
 
+/// Mode, owner, times and extended attributes of `from` alone. 0 or -errno.
+int copy_own_attributes(const std::string& from, const std::string& to);
+
 }  // namespace banger::guest

@@ -37,7 +37,12 @@ bool is_real_directory(const std::string& path) {
     return ::lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-// Filled aside and renamed: a power cut leaves no half-filled directory that looks done.
+void sync_file_system(const std::string& path) {
+    const Fd fd{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (!fd || ::syncfs(fd.get()) != 0) complain("cannot sync", path.c_str(), errno);
+}
+
+// Filled aside, synced and renamed: a power cut leaves no half-filled directory that looks done.
 void fill(const Direct& direct, const std::string& image, const std::string& home) {
     if (is_directory(home.c_str())) return;
     const std::string fresh = home + ".new";
@@ -46,7 +51,9 @@ void fill(const Direct& direct, const std::string& image, const std::string& hom
     const std::string source = image + direct.path;
     if (is_real_directory(source)) {
         const int failed = copy_tree(source, fresh);
-        if (failed != 0) complain("cannot copy all of the image's", direct.path, -failed);
+        // The overlay goes on showing the image's own; the next boot tries again.
+        if (failed != 0) return complain("cannot copy the image's", direct.path, -failed);
+        sync_file_system(fresh);
     }
     if (::rename(fresh.c_str(), home.c_str()) != 0) complain("cannot make", direct.path, errno);
 }
@@ -73,6 +80,7 @@ DirectDirectories::DirectDirectories(const std::string& image, const std::string
 
 void DirectDirectories::mount() {
     for (const auto& [path, tree] : trees_) {
+        if (!tree) continue;
         make_parents(path);
         make_directory(path.c_str());
         if (::move_mount(tree.get(), "", AT_FDCWD, path.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0) {

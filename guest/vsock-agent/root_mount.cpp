@@ -10,6 +10,7 @@
 #include <string>
 
 #include "guest/vsock-agent/boot_log.hpp"
+#include "guest/vsock-agent/copy_tree.hpp"
 #include "guest/vsock-agent/direct_directories.hpp"
 #include "guest/vsock-agent/files.hpp"
 #include "guest/vsock-agent/power.hpp"
@@ -43,7 +44,12 @@ void mount_disk(const char* device, const char* where, unsigned long flags, cons
 }
 
 void mount_overlay() {
-    make_directory("/disk/upper");
+    // The root of an overlay shows the upper directory's attributes: at first boot, the image's.
+    if (!is_directory("/disk/upper")) {
+        make_directory("/disk/upper.new");
+        copy_own_attributes("/base", "/disk/upper.new");
+        ::rename("/disk/upper.new", "/disk/upper");
+    }
     make_directory("/disk/work");
     const std::string layers = "lowerdir=/base,upperdir=/disk/upper,workdir=/disk/work";
     // With redirect_dir an image's directory can be renamed, as on any other file system.
