@@ -38,9 +38,11 @@ namespace {
 
 namespace asio = boost::asio;
 
-// Two pulls of four layers each; everything else has threads of its own and never waits for a pull.
-constexpr unsigned kPullThreads = 8;
-constexpr unsigned kOtherThreads = 4;
+// Four pulls of four layers each; everything else has threads of its own and never waits for a
+// pull. A thread that waits for a slow disk or peer costs a stack, so there are more of them than
+// cores.
+constexpr unsigned kPullThreads = 16;
+constexpr unsigned kOtherThreads = 16;
 // Below the 8 MiB that an unprivileged user may pin.
 constexpr unsigned kBuffers = 7;
 
@@ -49,7 +51,8 @@ class Daemon {
     Daemon(const Config& config, const Paths& paths)
         : config_(config),
           paths_(paths),
-          lock_(lock_state_directory(paths.state)),
+          state_lock_(lock_directory(paths.state)),
+          runtime_lock_(lock_directory(paths.runtime)),
           agent_(find_agent(config.agent_path)),
           pulls_(kPullThreads),
           pool_(kOtherThreads),
@@ -191,7 +194,8 @@ class Daemon {
 
     const Config& config_;
     const Paths& paths_;
-    UniqueFd lock_;
+    UniqueFd state_lock_;
+    UniqueFd runtime_lock_;
     std::string agent_;
     asio::io_context context_{1};
     BlockingPool pulls_;

@@ -38,6 +38,10 @@ void make_closed_directory(const std::string& path) {
 void prepare_process() {
     ::umask(077);
     std::signal(SIGPIPE, SIG_IGN);
+    // A write beyond RLIMIT_FSIZE is an error of that write, not our end.
+    std::signal(SIGXFSZ, SIG_IGN);
+    // Inherited as ignored, it would take the exit status of every child away.
+    std::signal(SIGCHLD, SIG_DFL);
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
     limit.rlim_cur = std::max(limit.rlim_cur, std::min(limit.rlim_max, kDescriptors));
@@ -52,14 +56,15 @@ void make_daemon_directories(const Paths& paths) {
     api::make_private_directory(paths.runtime);
 }
 
-UniqueFd lock_state_directory(const std::string& state) {
-    const auto path = state + "/bangerd.lock";
+UniqueFd lock_directory(const std::string& directory) {
+    const auto path = directory + "/bangerd.lock";
     auto fd = open_file(path, O_RDWR | O_CREAT, 0600);
     const auto deadline = std::chrono::steady_clock::now() + kLockWait;
     while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK && errno != EINTR) fail_errno(errno, "cannot lock {}", path);
         if (std::chrono::steady_clock::now() > deadline) {
-            fail(Errc::conflict, "another bangerd (pid {}) uses {}", read_file(path, 64), state);
+            fail(Errc::conflict, "another bangerd (pid {}) uses {}", read_file(path, 64),
+                 directory);
         }
         std::this_thread::sleep_for(50ms);
     }

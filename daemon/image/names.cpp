@@ -19,6 +19,12 @@ void check_name(std::string_view kind, std::string_view name) {
              "'{}' is no name for a {}: use letters, digits, '.', '_' and '-', at most 128", name,
              kind);
     }
+    for (const std::string_view mark : {".staging", ".deleted"}) {
+        if (name.ends_with(mark)) {
+            fail(Errc::invalid_argument, "'{}' is no name for a {}: '{}' marks what is half done",
+                 name, kind, mark);
+        }
+    }
 }
 
 void fail_unknown(std::string_view kind, std::string_view name,
