@@ -115,10 +115,6 @@ Task<void> write_record(const PullContext& context, const StagingDir& staging, s
     });
 }
 
-void append(std::vector<std::string>& all, const std::vector<std::string>& more) {
-    all.insert(all.end(), more.begin(), more.end());
-}
-
 }  // namespace
 
 Task<Digest> resolve(PullContext context, std::string source,
@@ -143,12 +139,14 @@ Task<PulledImage> pull(PullContext context, PullRequest request, ProgressSink pr
 
     StagingDir staging(request.staging_dir);
     auto layers = co_await write_content(context, request, *source, image, staging, progress);
+    WarningList warnings;
     for (const auto& layer : layers)
-        append(pulled.warnings, layer.warnings);
+        warnings.append(layer.warnings);
 
     progress({.stage = "merge"});
     const auto tree = co_await merge(context, std::move(layers));
-    append(pulled.warnings, tree.warnings());
+    warnings.append(tree.warnings());
+    pulled.warnings = warnings.texts();
 
     progress({.stage = "write"});
     const auto options = ext4_options_for(image.digest, image.config.created, request.size);

@@ -181,7 +181,7 @@ void set_xattr(Xattrs& xattrs, std::string name, std::string value) {
     xattrs.emplace_back(std::move(name), std::move(value));
 }
 
-void add_acls(archive_entry* entry, LayerEntry& out, std::vector<std::string>& warnings) {
+void add_acls(archive_entry* entry, LayerEntry& out, WarningList& warnings) {
     if ((archive_entry_acl_types(entry) & ARCHIVE_ENTRY_ACL_TYPE_POSIX1E) == 0) return;
     try {
         auto& xattrs = out.attributes.xattrs;
@@ -192,7 +192,7 @@ void add_acls(archive_entry* entry, LayerEntry& out, std::vector<std::string>& w
             set_xattr(xattrs, "system.posix_acl_default", std::move(*acl));
         }
     } catch (const Error& error) {
-        warnings.push_back(fmt::format("dropped the ACL of '{}': {}", out.path, error.what()));
+        warnings.add(fmt::format("dropped the ACL of '{}': {}", out.path, error.what()));
     }
 }
 
@@ -269,6 +269,17 @@ void read_content(TarReader& tar, archive_entry* entry, LayerEntry& out, Content
     out.extents = sink.end_file();
 }
 
+/// What an entry keeps in memory until the image is written; its own struct is what kMaxEntries
+/// bounds.
+std::uint64_t metadata_bytes(const LayerEntry& entry) {
+    constexpr std::uint64_t kOverhead = 64;  // of an allocation or two
+    auto bytes = kOverhead + entry.path.size() + entry.link_target.size() +
+                 entry.extents.size() * sizeof(Extent);
+    for (const auto& [name, value] : entry.attributes.xattrs)
+        bytes += kOverhead + name.size() + value.size();
+    return bytes;
+}
+
 }  // namespace
 
 void ImageBudget::take_entry() {
@@ -279,6 +290,12 @@ void ImageBudget::take_entry() {
 void ImageBudget::take_bytes(std::uint64_t bytes) {
     if (bytes_.fetch_add(bytes) + bytes <= kMaxBytes) return;
     fail(Errc::unsupported, "the image is larger than the limit of {} GiB", kMaxBytes >> 30);
+}
+
+void ImageBudget::take_metadata(std::uint64_t bytes) {
+    if (metadata_.fetch_add(bytes) + bytes <= kMaxMetadata) return;
+    fail(Errc::unsupported, "the image's names, links and xattrs are over the limit of {} GiB",
+         kMaxMetadata >> 30);
 }
 
 TarContents read_tar(const TarPieces& pieces, ContentSink& sink, ImageBudget& budget) {
@@ -293,6 +310,7 @@ TarContents read_tar(const TarPieces& pieces, ContentSink& sink, ImageBudget& bu
         if (out.type == NodeType::regular && !out.is_hard_link) {
             read_content(tar, entry, out, sink, budget);
         }
+        budget.take_metadata(metadata_bytes(out));
         contents.entries.push_back(std::move(out));
     }
     tar.drain();

@@ -27,14 +27,17 @@ class ImageBudget {
   public:
     static constexpr std::uint64_t kMaxEntries = 5'000'000;
     static constexpr std::uint64_t kMaxBytes = 64ull << 30;
+    static constexpr std::uint64_t kMaxMetadata = 1ull << 30;  ///< what is held in memory
 
-    /// Both throw Error{unsupported} beyond the limit.
+    /// All throw Error{unsupported} beyond the limit.
     void take_entry();
     void take_bytes(std::uint64_t bytes);
+    void take_metadata(std::uint64_t bytes);
 
   private:
     std::atomic<std::uint64_t> entries_{0};
     std::atomic<std::uint64_t> bytes_{0};
+    std::atomic<std::uint64_t> metadata_{0};
 };
 
 /// The next piece of an uncompressed tar, valid until the next call; empty at the end. May throw.
@@ -42,7 +45,7 @@ using TarPieces = std::function<std::span<const std::byte>()>;
 
 struct TarContents {
     std::vector<LayerEntry> entries;  ///< in the tar's order
-    std::vector<std::string> warnings;
+    WarningList warnings;
 };
 
 /// Cuts a tar (v7, ustar, GNU, pax, with sparse files, xattrs and POSIX ACLs) into entries through

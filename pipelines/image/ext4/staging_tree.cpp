@@ -62,7 +62,7 @@ void drop_name(Node& node) {
 /// One layer on its way into the tree.
 class LayerMerge {
   public:
-    LayerMerge(Node& root, std::vector<std::string>& warnings) : root_(root), warnings_(warnings) {}
+    LayerMerge(Node& root, WarningList& warnings) : root_(root), warnings_(warnings) {}
 
     void run(std::vector<LayerEntry>& layer) {
         std::vector<Item> items;
@@ -251,7 +251,7 @@ class LayerMerge {
         if (name.size() > 255)
             fail(Errc::invalid_argument, "is behind a symlink to too long a name");
         if (parent.children.contains(name)) {
-            warnings_.push_back(
+            warnings_.add(
                 fmt::format("'{}' is no directory; '{}' made it one", name, current_->path));
         }
         auto node = std::make_shared<Node>();
@@ -309,7 +309,7 @@ class LayerMerge {
                      name.starts_with("trusted.") || name == "system.posix_acl_access" ||
                      name == "system.posix_acl_default";
         if (!known || name.starts_with("trusted.overlay.")) {
-            warnings_.push_back(fmt::format("xattr {} of '{}' is dropped", name, entry.path));
+            warnings_.add(fmt::format("xattr {} of '{}' is dropped", name, entry.path));
             return false;
         }
         if (name.ends_with('.') || name.size() > 255 || name.find('\0') != std::string::npos) {
@@ -323,7 +323,7 @@ class LayerMerge {
     }
 
     Node& root_;
-    std::vector<std::string>& warnings_;
+    WarningList& warnings_;
     const LayerEntry* current_ = nullptr;
     NodeSet fresh_;
     std::unordered_map<std::string_view, std::shared_ptr<Node>> aufs_links_;

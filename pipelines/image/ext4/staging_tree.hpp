@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "pipelines/image/ext4/warning_list.hpp"
+
 namespace banger::image {
 
 /// 4096: the only block size banger writes.
@@ -90,11 +92,11 @@ class StagingTree {
     /// The node at an absolute path, not following a last symlink; null when there is none.
     const Node* find(std::string_view path) const;
     /// Warnings for people: a dropped xattr, a file replaced by a directory.
-    const std::vector<std::string>& warnings() const { return warnings_; }
+    const WarningList& warnings() const { return warnings_; }
 
   private:
     std::shared_ptr<Node> root_;
-    std::vector<std::string> warnings_;
+    WarningList warnings_;
 };
 
 }  // namespace banger::image

@@ -285,8 +285,8 @@ TEST_CASE("missing parents are made 0755 and belong to root") {
 TEST_CASE("a parent that is a file becomes a directory, with a warning") {
     StagingTree tree = tree_of({{file("a")}, {file("a/b")}});
     CHECK(has(tree, "/a/b"));
-    REQUIRE(tree.warnings().size() == 1);
-    CHECK_THAT(tree.warnings()[0], ContainsSubstring("a/b"));
+    REQUIRE(tree.warnings().texts().size() == 1);
+    CHECK_THAT(tree.warnings().texts()[0], ContainsSubstring("a/b"));
 }
 
 TEST_CASE("symlinked parents are followed inside the image") {
@@ -396,7 +396,7 @@ TEST_CASE("xattrs that mean nothing in a guest are dropped with a warning") {
     StagingTree tree = tree_of({{entry}});
     REQUIRE(tree.find("/f")->attributes.xattrs.size() == 1);
     CHECK(tree.find("/f")->attributes.xattrs[0].first == "user.kept");
-    CHECK(tree.warnings().size() == 2);
+    CHECK(tree.warnings().texts().size() == 2);
     entry.attributes.xattrs = {{"user.big", std::string(65'537, 'x')}};
     CHECK_THAT(error_of({{entry}}), ContainsSubstring("'f'") && ContainsSubstring("user.big"));
 }
@@ -413,4 +413,19 @@ TEST_CASE("a directory listed after a whiteout inside it is no error") {
                                 {whiteout("a/b", "f"), directory("a"), directory("a/b")}});
     CHECK(has(tree, "/a/b"));
     CHECK_FALSE(has(tree, "/a/b/f"));
+}
+
+TEST_CASE("of many warnings the first hundred are told, and how many followed") {
+    Layer layer;
+    for (int index = 0; index < 130; ++index) {
+        layer.push_back(file(std::to_string(index)));
+        layer.back().attributes.xattrs = {{"odd.name", "1"}};
+    }
+    const StagingTree tree = tree_of({layer});
+    REQUIRE(tree.warnings().texts().size() == 101);
+    CHECK_THAT(tree.warnings().texts()[99], ContainsSubstring("'99'"));
+    CHECK(tree.warnings().texts()[100] == "and 30 more");
+    image::WarningList both = tree.warnings();
+    both.append(tree.warnings());
+    CHECK(both.texts().back() == "and 160 more");
 }

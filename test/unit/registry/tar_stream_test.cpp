@@ -1,6 +1,7 @@
 #include "pipelines/image/tar_stream.hpp"
 
 #include <clocale>
+#include <utility>
 
 #include "pipelines/io/error.hpp"
 #include "test/support/catch.hpp"
@@ -42,7 +43,7 @@ Unpacked unpack(const std::string& tar, std::size_t piece = 1000) {
     };
     auto contents = read_tar(next, sink, budget);
     out.entries = std::move(contents.entries);
-    out.warnings = std::move(contents.warnings);
+    out.warnings = contents.warnings.texts();
     out.files = std::move(sink.files);
     return out;
 }
@@ -341,6 +342,29 @@ TEST_CASE("xattrs beyond the limit are refused by name") {
                             .pax = {{"SCHILY.xattr.user.big", std::string(65 * 1024, 'v')}}})
                       .finish())
               .find("user.big") != std::string::npos);
+}
+
+TEST_CASE("what an image keeps in memory is bounded, whichever part of an entry it is") {
+    const auto tar = TarBuilder()
+                         .add({.path = "dir/" + std::string(200, 'p'),
+                               .type = '2',
+                               .link = std::string(1000, 'l'),
+                               .pax = {{"SCHILY.xattr.user.note", std::string(50'000, 'v')}}})
+                         .finish();
+    const auto read = [&](std::uint64_t taken) {
+        MemorySink sink;
+        ImageBudget budget;
+        budget.take_metadata(taken);
+        bool done = false;
+        const auto next = [&]() -> std::span<const std::byte> {
+            if (std::exchange(done, true)) return {};
+            return std::as_bytes(std::span(tar));
+        };
+        read_tar(next, sink, budget);
+    };
+    CHECK_NOTHROW(read(ImageBudget::kMaxMetadata - 52'000));
+    CHECK_THROWS_WITH(read(ImageBudget::kMaxMetadata - 51'200),
+                      "the image's names, links and xattrs are over the limit of 1 GiB");
 }
 
 TEST_CASE("an exception of the input comes out as it was thrown") {
