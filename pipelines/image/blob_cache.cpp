@@ -16,7 +16,13 @@ BlobCache::Writer::Writer(std::string path, UniqueFd fd, std::string temporary)
     : path_(std::move(path)), temporary_(std::move(temporary)), fd_(std::move(fd)) {}
 
 BlobCache::Writer::~Writer() {
+    discard();
+}
+
+void BlobCache::Writer::discard() noexcept {
     if (!temporary_.empty()) ::unlink(temporary_.c_str());
+    temporary_.clear();
+    fd_.reset();
 }
 
 void BlobCache::Writer::write(std::span<const std::byte> bytes) {

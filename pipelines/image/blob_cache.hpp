@@ -30,6 +30,8 @@ class BlobCache {
         void write(std::span<const std::byte> bytes);
         /// Gives it its name. Only for a blob whose digest has been checked.
         void keep();
+        /// Gives its space back now, not at the end of the layer.
+        void discard() noexcept;
 
       private:
         friend class BlobCache;

@@ -1,5 +1,7 @@
 #include "pipelines/image/layer_decoder.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <cstring>
 #include <optional>
@@ -127,6 +129,19 @@ bool is_bad_content(const Error& error) {
     return error.code() == Errc::invalid_argument || error.code() == Errc::unsupported;
 }
 
+/// The cache only saves a later download: when it takes no more, the layer goes on without it.
+template <class Step>
+void try_copy(LayerJob& job, Step step) {
+    if (!job.copy) return;
+    try {
+        step(*job.copy);
+    } catch (const Error& error) {
+        spdlog::warn("layer {} is not cached: {}", job.blob.digest.short_hex(), error.what());
+        job.copy->discard();
+        job.copy = nullptr;
+    }
+}
+
 /// The first thread's work. When the content turns out to be broken it reads on, for the digest
 /// alone: that tells whether the layer was built so or got damaged on its way.
 void read_blob(LayerJob& job, Inflater& inflater) {
@@ -139,7 +154,7 @@ void read_blob(LayerJob& job, Inflater& inflater) {
         hasher.update(chunk.bytes());
         job.done = size += chunk.size;
         if (size > job.blob.size) break;
-        if (job.copy) job.copy->write(chunk.bytes());
+        try_copy(job, [&](auto& copy) { copy.write(chunk.bytes()); });
         if (broken) continue;
         try {
             inflater.push(chunk.bytes());
@@ -154,7 +169,7 @@ void read_blob(LayerJob& job, Inflater& inflater) {
              job.blob.digest.short_hex(), job.blob.size, job.blob.digest.to_string(), size,
              found.to_string());
     }
-    if (job.copy) job.copy->keep();
+    try_copy(job, [](auto& copy) { copy.keep(); });
     if (broken) std::rethrow_exception(broken);
     inflater.finish();
 }

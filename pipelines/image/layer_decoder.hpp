@@ -22,8 +22,8 @@ struct LayerJob {
     const Descriptor& blob;
     const Digest& diff_id;
     ReadChunk read;
-    BlobCache::Writer* copy =
-        nullptr;  ///< gets the blob's bytes, and is kept once they are verified
+    BlobCache::Writer* copy = nullptr;  ///< gets the blob's bytes, is kept once they are verified;
+                                        ///< its errors end it alone
     BlockWriter& blocks;
     ImageBudget& budget;
     const SpaceGuard& space;

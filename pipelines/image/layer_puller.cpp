@@ -42,6 +42,14 @@ std::vector<std::vector<std::size_t>> group_by_blob(const Manifest& manifest) {
     return groups;
 }
 
+/// Null, too, when the cache takes nothing: a pull can do without.
+std::unique_ptr<BlobCache::Writer> begin_copy(const BlobCache* cache, const Digest& digest) try {
+    return cache ? cache->begin(digest) : nullptr;
+} catch (const Error& error) {
+    spdlog::warn("layer {} is not cached: {}", digest.short_hex(), error.what());
+    return nullptr;
+}
+
 /// Full chunks from a file.
 ReadChunk read_from(int fd) {
     return [fd](Chunk& chunk) {
@@ -151,7 +159,7 @@ Task<void> LayerPuller::pull_layer(std::size_t layer) {
     const auto& descriptor = image_.manifest.layers[layer];
     if (cache_ && co_await decode_cached(layer)) co_return;
     auto blob = co_await source_.open_blob(descriptor);
-    const auto copy = cache_ ? cache_->begin(descriptor.digest) : nullptr;
+    const auto copy = begin_copy(cache_, descriptor.digest);
     contents_[layer] = co_await decode(layer, std::move(blob), copy.get());
 }
 

@@ -1,4 +1,9 @@
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <map>
 
 #include "test/support/catch.hpp"
@@ -178,6 +183,31 @@ TEST_CASE("a server in trouble is asked again, one that says no is not") {
         CHECK(server.requests().size() == 1);
         if (status != 404) CHECK(what.find("not for you") != std::string::npos);
     }
+}
+
+TEST_CASE("a cache that cannot be written is done without") {
+    const auto image = one_layer();
+    ScriptServer server([&](const ServerRequest& request) { return image.serve(request); });
+    PullFixture fixture;
+    SECTION("from the start") {
+        std::filesystem::create_directories(fixture.cache());
+        std::ofstream(fixture.cache() + "/oci") << "in the way of the directory";
+    }
+    SECTION("once its disk is full") {
+        std::filesystem::create_directories(fixture.cache());
+        const auto command = "mount -t tmpfs -o size=1m tmpfs " + fixture.cache();
+        if (::geteuid() != 0 || std::system((command + " 2>/dev/null").c_str()) != 0) {
+            WARN("skipped: only root may mount a small file system");
+            return;
+        }
+    }
+    CHECK_NOTHROW(fixture.pull(server.host() + "/app:v1"));
+    CHECK_FALSE(std::filesystem::exists(fixture.cached_blob(sha256(image.layers[0]).to_string())));
+    const auto room = std::filesystem::space(fixture.cache());
+    const bool mounted = ::umount2(fixture.cache().c_str(), MNT_DETACH) == 0;
+    if (mounted) CHECK(room.free > 900'000);
+    check_big(fixture);
+    CHECK(layer_requests(server, image) == 1);
 }
 
 TEST_CASE("an unknown tag is named, whatever the list of tags looks like") {

@@ -59,6 +59,15 @@ TEST_CASE("a blob that was not kept leaves nothing behind") {
     CHECK_FALSE(cache.find(descriptor("hello")));
 }
 
+TEST_CASE("a blob that is discarded gives its space back at once") {
+    const test::TempDir dir;
+    const BlobCache cache(dir.path());
+    const auto writer = cache.begin(sha256("hello"));
+    writer->write(std::as_bytes(std::span("hel", 3)));
+    writer->discard();
+    CHECK(files_below(dir.path()) == 0);
+}
+
 TEST_CASE("a blob of the wrong size is thrown away") {
     const test::TempDir dir;
     const BlobCache cache(dir.path());
