@@ -18,17 +18,15 @@ namespace {
 class ModuleIndex {
   public:
     explicit ModuleIndex(const std::string& directory) : directory_(directory) {
-        namespace fs = std::filesystem;
-        std::error_code missing;
-        for (fs::recursive_directory_iterator it(directory, missing), end; it != end; ++it) {
-            if (!it->is_regular_file()) continue;
-            const auto relative = it->path().lexically_relative(directory).string();
-            if (it->path().filename() == "modules.builtin") {
-                builtin_.merge(parse_builtin(read_file(it->path().string())));
+        visit_tree(directory, [this](const std::filesystem::directory_entry& entry) {
+            if (!entry.is_regular_file()) return;
+            const auto relative = entry.path().lexically_relative(directory_).string();
+            if (entry.path().filename() == "modules.builtin") {
+                builtin_.merge(parse_builtin(read_file(entry.path().string())));
             } else if (auto name = module_name(relative); !name.empty()) {
                 files_.emplace(std::move(name), relative);
             }
-        }
+        });
     }
 
     /// Appends `name` behind what it needs. False when something it cannot do without is missing.

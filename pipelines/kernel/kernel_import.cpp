@@ -80,21 +80,20 @@ KernelFacts stage_kernel(KernelStaging& staging, const std::string& path,
 /// All modules of a directory, whoever needs them: what stands there was put there on purpose.
 void stage_modules(KernelStaging& staging, const std::string& directory, const std::string& release,
                    const std::stop_token& stop) {
-    std::error_code missing;
-    for (fs::recursive_directory_iterator it(directory, missing), end; it != end; ++it) {
+    visit_tree(directory, [&](const fs::directory_entry& entry) {
         if (stop.stop_requested()) fail(Errc::cancelled, "importing {} was cancelled", directory);
         // `build` and `source` are links out of the tree.
-        if (!fs::is_regular_file(it->symlink_status())) continue;
-        const auto path = it->path().string();
-        const auto relative = "modules/" + it->path().lexically_relative(directory).string();
-        if (it->path().filename() == "modules.builtin") {
+        if (!fs::is_regular_file(entry.symlink_status())) return;
+        const auto path = entry.path().string();
+        const auto relative = "modules/" + entry.path().lexically_relative(directory).string();
+        if (entry.path().filename() == "modules.builtin") {
             staging.write(relative, read_file(path));
         } else if (!module_name(path).empty()) {
             const auto module = unpack(read_file(path, kLargestModule), path, kLargestModule);
             check_release(parse_module(module, path), path, release);
             staging.write(unpacked_path(relative), module);
         }
-    }
+    });
 }
 
 }  // namespace

@@ -42,6 +42,16 @@ void append_preferred(std::string_view softdep, std::vector<std::string>& prefer
 
 }  // namespace
 
+void visit_tree(const std::string& directory,
+                const std::function<void(const std::filesystem::directory_entry&)>& visit) {
+    std::error_code error;
+    std::filesystem::recursive_directory_iterator it(directory, error), end;
+    if (error == std::errc::no_such_file_or_directory) return;
+    for (; !error && it != end; it.increment(error))
+        visit(*it);
+    if (error) fail_errno(error.value(), "cannot read the directories below {}", directory);
+}
+
 std::string normalize_module(std::string_view name) {
     std::string normal(name);
     std::replace(normal.begin(), normal.end(), '-', '_');

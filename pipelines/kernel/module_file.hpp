@@ -1,5 +1,7 @@
 #pragma once
 
+#include <filesystem>
+#include <functional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -15,6 +17,11 @@ struct ModuleInfo {
     std::vector<std::string> depends;  ///< must be loaded before
     std::vector<std::string> prefers;  ///< `softdep=pre:`, should be loaded before
 };
+
+/// Visits what is below a directory; a directory that is missing is empty. Throws Error for one
+/// that cannot be read: without it modules would be missing where nobody notices.
+void visit_tree(const std::string& directory,
+                const std::function<void(const std::filesystem::directory_entry&)>& visit);
 
 /// The module that a file holds, "virtio_rng" for "kernel/…/virtio-rng.ko.xz"; empty for other
 /// files.

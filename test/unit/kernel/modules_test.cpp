@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 
@@ -67,6 +69,26 @@ TEST_CASE("built-in and missing modules are passed over, and so is what cannot l
                      {"ext4", "absent", "needs_builtin", "needs_missing", "prefers_missing"}) ==
           Names{"needs-builtin.ko", "prefers-missing.ko"});
     CHECK(load_order(dir / "no-such-directory", {"a"}).empty());
+}
+
+TEST_CASE("modules that cannot be read are an error, not missing") {
+    const TempDir dir;
+    save(dir / "file", "no directory");
+    CHECK_THAT(error_of([&] { load_order(dir / "file", {"a"}); }),
+               ContainsSubstring(dir / "file: Not a directory"));
+    save(dir / "tree/a.ko", make_module({"depends="}));
+    save(dir / "tree/closed/b.ko", make_module({"depends="}));
+    std::filesystem::permissions(dir / "tree/closed", std::filesystem::perms::none);
+    const bool root = ::geteuid() == 0;
+    if (root) {
+        // Permissions bind everybody but root.
+        std::filesystem::permissions(dir.path(), std::filesystem::perms(0755));
+        REQUIRE(::seteuid(65534) == 0);
+    }
+    const auto message = error_of([&] { load_order(dir / "tree", {"a"}); });
+    if (root) REQUIRE(::seteuid(0) == 0);
+    std::filesystem::permissions(dir / "tree/closed", std::filesystem::perms::owner_all);
+    CHECK_THAT(message, ContainsSubstring("tree: Permission denied"));
 }
 
 TEST_CASE("modules that need each other end the walk") {
