@@ -4,7 +4,7 @@
 #include <boost/json/value.hpp>
 #include <utility>
 
-#include "daemon/api/utf8.hpp"
+#include "pipelines/io/utf8.hpp"
 
 namespace banger::api {
 

@@ -5,8 +5,8 @@
 #include <boost/json/serialize.hpp>
 #include <utility>
 
-#include "daemon/api/utf8.hpp"
 #include "pipelines/io/json.hpp"
+#include "pipelines/io/utf8.hpp"
 
 namespace banger::api {
 namespace {

@@ -6,8 +6,8 @@
 #include <boost/url/url_view.hpp>
 #include <charconv>
 
-#include "daemon/api/utf8.hpp"
 #include "pipelines/io/error.hpp"
+#include "pipelines/io/utf8.hpp"
 
 namespace banger::api {
 namespace {

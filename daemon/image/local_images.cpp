@@ -19,6 +19,7 @@
 #include "pipelines/io/json.hpp"
 #include "pipelines/io/shield.hpp"
 #include "pipelines/io/time.hpp"
+#include "pipelines/io/utf8.hpp"
 
 namespace banger::image {
 namespace {
@@ -65,7 +66,10 @@ api::ImageInfo describe(const PulledImage& pulled, const std::string& id, const 
     info.working_dir = pulled.config.working_dir;
     info.user = pulled.config.user;
     info.created_at = now_rfc3339();
-    info.warnings = pulled.warnings;
+    // They name files, whose names may be any bytes.
+    for (const auto& warning : pulled.warnings) {
+        info.warnings.push_back(replace_invalid_utf8(warning));
+    }
     return info;
 }
 

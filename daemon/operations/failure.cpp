@@ -4,13 +4,16 @@
 #include <new>
 
 #include "pipelines/io/error.hpp"
+#include "pipelines/io/utf8.hpp"
 #include "pipelines/io/wait.hpp"
 
 namespace banger::operations {
 namespace {
 
 api::ErrorBody make_body(Errc code, std::string message) {
-    return {.code = std::string(to_string(code)), .message = std::move(message), .op_id = {}};
+    return {.code = std::string(to_string(code)),
+            .message = replace_invalid_utf8(std::move(message)),
+            .op_id = {}};
 }
 
 }  // namespace

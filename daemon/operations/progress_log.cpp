@@ -1,8 +1,12 @@
 #include "daemon/operations/progress_log.hpp"
 
+#include "pipelines/io/utf8.hpp"
+
 namespace banger::operations {
 
-void ProgressLog::add(const Progress& progress, Clock::time_point now) {
+void ProgressLog::add(Progress progress, Clock::time_point now) {
+    progress.item = replace_invalid_utf8(std::move(progress.item));
+    progress.message = replace_invalid_utf8(std::move(progress.message));
     auto [found, is_new] = sources_.try_emplace({progress.stage, progress.item});
     auto& source = found->second;
     if (is_new) {

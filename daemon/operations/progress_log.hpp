@@ -20,7 +20,7 @@ class ProgressLog {
     /// More stages and items than this at once: the oldest is forgotten.
     static constexpr std::size_t kMaxEvents = 4096;
 
-    void add(const Progress& progress, Clock::time_point now);
+    void add(Progress progress, Clock::time_point now);
     /// Events with a sequence number above `seq`; numbers start at 1.
     std::vector<api::ProgressEvent> after(std::uint64_t seq) const;
     bool has_after(std::uint64_t seq) const { return next_seq_ - 1 > seq; }

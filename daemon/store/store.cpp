@@ -10,6 +10,7 @@
 #include "daemon/store/migrations.hpp"
 #include "pipelines/io/blocking_pool.hpp"
 #include "pipelines/io/error.hpp"
+#include "pipelines/io/utf8.hpp"
 
 namespace banger::store {
 namespace {
@@ -39,10 +40,17 @@ std::string_view table_name(Table table) {
     }
 }
 
+// What guests and images say comes here too, as any bytes; JSON of other bytes than UTF-8 cannot be
+// parsed again.
+std::string to_text(const boost::json::value& document) {
+    return replace_invalid_utf8(boost::json::serialize(document));
+}
+
+// One bad row must not make its table unreadable.
 Record read_row(SQLite::Statement& query) {
     return {.key = query.getColumn(0).getString(),
             .name = query.getColumn(1).getString(),
-            .document = boost::json::parse(query.getColumn(2).getString())};
+            .document = boost::json::parse(replace_invalid_utf8(query.getColumn(2).getString()))};
 }
 
 class SqliteStore final : public Store {
@@ -75,7 +83,7 @@ class SqliteStore final : public Store {
                                        table_name(table)));
             statement.bind(1, record.key);
             statement.bind(2, record.name);
-            statement.bind(3, boost::json::serialize(record.document));
+            statement.bind(3, to_text(record.document));
             execute_unique(statement, table, record.name);
         });
     }
@@ -86,7 +94,7 @@ class SqliteStore final : public Store {
                 database_, fmt::format("UPDATE {} SET name = ?, document = ? WHERE key = ?",
                                        table_name(table)));
             statement.bind(1, record.name);
-            statement.bind(2, boost::json::serialize(record.document));
+            statement.bind(2, to_text(record.document));
             statement.bind(3, record.key);
             if (execute_unique(statement, table, record.name) == 0) {
                 fail(Errc::not_found, "no record {} among the {}", record.key, table_name(table));

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "guest/vsock-agent/protocol.hpp"
+#include "pipelines/io/utf8.hpp"
 
 namespace banger::vm {
 namespace {
@@ -31,7 +32,7 @@ std::optional<std::string> after_last(std::string_view text, std::string_view ma
     auto at = text.rfind(mark);
     if (at == text.npos) return std::nullopt;
     auto lines = split_lines(text.substr(at + mark.size()));
-    return lines.empty() ? std::string() : std::string(lines.front());
+    return lines.empty() ? std::string() : replace_invalid_utf8(std::string(lines.front()));
 }
 
 std::optional<api::BootMark> parse_mark(std::string_view line) {
@@ -98,7 +99,7 @@ std::string last_lines(std::string_view console, std::size_t count) {
             text += control ? (c == '\t' ? ' ' : '?') : c;
         }
     }
-    return text;
+    return replace_invalid_utf8(std::move(text));
 }
 
 }  // namespace banger::vm

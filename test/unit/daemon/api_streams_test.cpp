@@ -2,7 +2,7 @@
 #include "daemon/api/exec_frames.hpp"
 #include "daemon/api/exec_lines.hpp"
 #include "daemon/api/metrics.hpp"
-#include "daemon/api/utf8.hpp"
+#include "pipelines/io/utf8.hpp"
 #include "test/support/catch.hpp"
 
 using namespace banger;
@@ -32,7 +32,9 @@ TEST_CASE("UTF-8 is told from what is none") {
     CHECK(is_cut_character("\xf0\x9f\x90"));
     CHECK(!is_cut_character(""));
     CHECK(!is_cut_character("a"));
-    CHECK(replace_invalid_utf8("a\xff\xfe\xc3\xa4\xc3") == "a??\xc3\xa4?");
+    CHECK(replace_invalid_utf8("a\xff\xfe\xc3\xa4\xc3") ==
+          "a\xef\xbf\xbd\xef\xbf\xbd\xc3\xa4\xef\xbf\xbd");
+    CHECK(replace_invalid_utf8("\xc3\xa4z") == "\xc3\xa4z");
 }
 
 TEST_CASE("a progress event is a frame with its id") {
@@ -98,7 +100,7 @@ TEST_CASE("a command whose end is not known is a failure without an exit code") 
         failure_status_json({.code = "unavailable", .message = "gone\xff", .op_id = {}}));
     CHECK(status.at("status").as_string() == "Failure");
     CHECK(status.at("reason").as_string() == "unavailable");
-    CHECK(status.at("message").as_string() == "gone?");
+    CHECK(status.at("message").as_string() == "gone\xef\xbf\xbd");
     CHECK(!status.as_object().contains("details"));
 }
 

@@ -83,6 +83,33 @@ TEST_CASE("updating or erasing what is not there says so") {
     store->close_blocking();
 }
 
+TEST_CASE("bytes that are no UTF-8 leave the table readable") {
+    test::TempDir dir;
+    {
+        auto store = Store::open_blocking(dir / "b.db");
+        auto written = record("k1", "box");
+        written.document.as_object()["error"] = "kernel panic: \xff\xc3";
+        run_task(store->insert(Table::vms, written));
+        run_task(store->update(Table::vms, written));
+        store->close_blocking();
+    }
+    // As an earlier banger has written it.
+    SQLite::Database(dir / "b.db", SQLite::OPEN_READWRITE)
+        .exec(
+            "INSERT INTO vms (key, name, document) VALUES ('k2', 'crate', "
+            "'{\"error\":\"' || CAST(x'61ff62' AS TEXT) || '\"}')");
+
+    auto store = Store::open_blocking(dir / "b.db");
+    const auto found = run_task(store->list(Table::vms));
+
+    REQUIRE(found.size() == 2);
+    CHECK(found[0].document.at("error") == "kernel panic: \xef\xbf\xbd\xef\xbf\xbd");
+    CHECK(found[1].document.at("error") ==
+          "a\xef\xbf\xbd"
+          "b");
+    store->close_blocking();
+}
+
 TEST_CASE("a database of a newer banger is refused and left as it is") {
     test::TempDir dir;
     {

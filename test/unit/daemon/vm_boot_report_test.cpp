@@ -66,3 +66,8 @@ TEST_CASE("last lines are without control characters and empty lines") {
     CHECK(last_lines("a\nb\nc", 2) == "b\nc");
     CHECK(last_lines("", 5).empty());
 }
+
+TEST_CASE("what a console says is UTF-8 whatever its bytes are") {
+    CHECK(last_lines("a\xff", 1) == "a\xef\xbf\xbd");
+    CHECK(verdict({"banger: fatal: no \xc3\n", {}, 7}) == "no \xef\xbf\xbd");
+}

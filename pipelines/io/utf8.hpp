@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace banger::api {
+namespace banger {
 
 /// The size of the longest prefix of whole, valid UTF-8 characters (RFC 3629: no surrogates, no
 /// overlong forms).
@@ -13,6 +13,7 @@ std::size_t valid_utf8_prefix(std::string_view bytes);
 /// Whether `bytes` may be the beginning of one character whose rest is still to come.
 bool is_cut_character(std::string_view bytes);
 
+/// U+FFFD for each byte that is no part of a valid character.
 std::string replace_invalid_utf8(std::string text);
 
-}  // namespace banger::api
+}  // namespace banger

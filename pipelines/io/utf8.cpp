@@ -1,8 +1,8 @@
-#include "daemon/api/utf8.hpp"
+#include "pipelines/io/utf8.hpp"
 
 #include <algorithm>
 
-namespace banger::api {
+namespace banger {
 namespace {
 
 struct Character {
@@ -56,11 +56,15 @@ bool is_cut_character(std::string_view bytes) {
 }
 
 std::string replace_invalid_utf8(std::string text) {
-    for (auto valid = valid_utf8_prefix(text); valid < text.size();
-         valid += valid_utf8_prefix(std::string_view(text).substr(valid))) {
-        text[valid++] = '?';
+    auto valid = valid_utf8_prefix(text);
+    if (valid == text.size()) return text;
+    std::string_view rest(text);
+    std::string replaced;
+    for (; valid < rest.size(); valid = valid_utf8_prefix(rest)) {
+        replaced.append(rest.substr(0, valid)).append("\xef\xbf\xbd");
+        rest.remove_prefix(valid + 1);
     }
-    return text;
+    return replaced.append(rest);
 }
 
-}  // namespace banger::api
+}  // namespace banger
