@@ -42,7 +42,23 @@ void Http2State::throw_gone() const {
 
 namespace {
 
-bool feed(Http2State& state, std::string_view bytes) {
+/// Each poke that the guest saw before the preface was answered by one more hello; protocol.hpp,
+/// CONNECTION. A hello line is framed by line ends, and none begins HTTP/2.
+std::string_view after_hellos(Http2State& state, std::string_view bytes) {
+    while (!state.in_http2 && !bytes.empty()) {
+        if (bytes.front() == '\n') {
+            state.in_hello = !state.in_hello;
+        } else if (!state.in_hello) {
+            state.in_http2 = true;
+            break;
+        }
+        bytes.remove_prefix(1);
+    }
+    return bytes;
+}
+
+bool feed(Http2State& state, std::string_view received) {
+    auto bytes = after_hellos(state, received);
     const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
     auto taken = nghttp2_session_mem_recv(state.session, data, bytes.size());
     if (taken < 0) {

@@ -49,6 +49,8 @@ struct Http2State {
     std::string peer;
     std::string failure;
     bool alive = true;
+    bool in_hello = false;  ///< within a hello line that is skipped
+    bool in_http2 = false;  ///< the guest's first frame has begun
     nghttp2_session* session = nullptr;
     Notifier wanted;
     std::set<Http2Exchange*> exchanges;

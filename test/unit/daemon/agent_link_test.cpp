@@ -262,6 +262,28 @@ TEST_CASE_METHOD(Fixture, "an agent of another protocol is refused") {
     });
 }
 
+TEST_CASE_METHOD(Fixture, "hellos are skipped until the guest's first frame") {
+    run([](GuestLink& link, std::string path) -> Task<void> {
+        UniqueFd fd(dial(path));
+        const std::string hello = "\nBANGER-HELLO {\"version\":1,\"boot_id\":\"b\"}\n";
+        auto say = [&](std::string_view words) {
+            CHECK(::write(fd.get(), words.data(), words.size()) > 0);
+        };
+        say(hello + hello + hello.substr(0, 20));
+        auto agent = co_await link.wait_agent();
+        co_await sleep_for(20ms);
+        say(hello.substr(20) + "\n");
+        co_await sleep_for(20ms);
+        say(hello.substr(1));
+        // SETTINGS, empty; then one that is no frame at all.
+        say(std::string("\0\0\0\4\0\0\0\0\0", 9));
+        co_await sleep_for(50ms);
+        CHECK(agent->alive());
+        say(hello);
+        CHECK_THAT(co_await message_of(agent->sync(5s)), ContainsSubstring("is gone"));
+    });
+}
+
 TEST_CASE_METHOD(Fixture, "an agent that does not answer is given up after the deadline") {
     run([](GuestLink& link, std::string path) -> Task<void> {
         UniqueFd fd(dial(path));
