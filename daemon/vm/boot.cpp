@@ -194,7 +194,7 @@ Task<void> BootSequence::settle_failure(const Error& why) {
     report_.verdict = why.what();
     record.boot = report_;
     record.error = why.what();
-    co_await context_.advance(*vm_, VmEvent::start_failed);
+    co_await context_.note(*vm_, VmEvent::start_failed);
     auto text = fmt::format("vm '{}' did not start: {}", record.name, why.what());
     if (!report_.serial_tail.empty()) {
         text += "\nlast lines of its console:\n" + last_lines(report_.serial_tail, 10);

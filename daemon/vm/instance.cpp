@@ -1,9 +1,14 @@
 #include "daemon/vm/instance.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <filesystem>
+#include <utility>
 
 #include "pipelines/io/blocking_pool.hpp"
 #include "pipelines/io/error.hpp"
+#include "pipelines/io/shield.hpp"
+#include "pipelines/io/wait.hpp"
 
 namespace banger::vm {
 namespace {
@@ -20,13 +25,31 @@ Task<void> VmContext::save(const Instance& vm) {
     co_await deps.store.update(store::Table::vms, to_store(vm.record));
 }
 
+VmState VmContext::state_after(const VmRecord& record, VmEvent event) {
+    auto next = next_state(record.state, event);
+    if (!next) fail(Errc::conflict, "vm '{}' is {}", record.name, to_string(record.state));
+    return *next;
+}
+
 Task<void> VmContext::advance(Instance& vm, VmEvent event) {
-    auto next = next_state(vm.record.state, event);
-    if (!next) {
-        fail(Errc::conflict, "vm '{}' is {}", vm.record.name, to_string(vm.record.state));
+    auto before = std::exchange(vm.record.state, state_after(vm.record, event));
+    try {
+        co_await shielded(save(vm));
+    } catch (...) {
+        vm.record.state = before;
+        throw;
     }
-    vm.record.state = *next;
-    co_await save(vm);
+}
+
+Task<void> VmContext::note(Instance& vm, VmEvent event) {
+    vm.record.state = state_after(vm.record, event);
+    try {
+        co_await shielded(save(vm));
+    } catch (const std::exception& e) {
+        if (is_cancellation(std::current_exception())) throw;
+        spdlog::error("vm '{}' is {}, which could not be saved: {}", vm.record.name,
+                      to_string(vm.record.state), e.what());
+    }
 }
 
 Task<void> VmContext::clear_runtime(const VmRecord& record) {

@@ -19,7 +19,7 @@ namespace banger::vm {
 struct Run {
     explicit Run(boost::asio::any_io_executor executor) : changed(std::move(executor)) {}
 
-    std::shared_ptr<GuestLink> link;
+    std::shared_ptr<GuestLink> link;  ///< null when an adopted VMM's could not be bound
     std::unique_ptr<Machine> machine;
     bool ended = false;                ///< the VMM is gone
     std::optional<ExitStatus> status;  ///< how, where that can be known
@@ -53,9 +53,15 @@ struct VmContext {
     std::string runtime(const VmRecord& record) const { return deps.paths.vm_runtime(record.id); }
     /// Writes the record to the store.
     Task<void> save(const Instance& vm);
+    /// The state that `event` leads to; throws Error{conflict} when there is none.
+    static VmState state_after(const VmRecord& record, VmEvent event);
     /// Moves to the state that `event` leads to and saves; throws Error{conflict} when it has no
-    /// business in this one.
+    /// business in this one. Either the state is new and saved, or an exception leaves it as it
+    /// was.
     Task<void> advance(Instance& vm, VmEvent event);
+    /// The same for what has happened already: saved or not, it is so. A record that could not be
+    /// saved is older, and settled when a daemon reads it.
+    Task<void> note(Instance& vm, VmEvent event);
     /// Removes the sockets and the boot's files of a VM without VMM.
     Task<void> clear_runtime(const VmRecord& record);
     /// Removes all that is left of a VM without VMM: files, record, memory.
