@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <spdlog/spdlog.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -211,7 +212,11 @@ KvmVerdict probe_or_recall_blocking(const std::string& cache_dir) {
     auto boot_id = read_file("/proc/sys/kernel/random/boot_id");
     if (auto known = recall(path, boot_id)) return *known;
     auto verdict = probe_kvm_blocking();
-    write_file_atomically(path, boost::json::serialize(to_json(Remembered{boot_id, verdict})));
+    try {
+        write_file_atomically(path, boost::json::serialize(to_json(Remembered{boot_id, verdict})));
+    } catch (const Error& e) {
+        spdlog::warn("the next start probes kvm again: {}", e.what());
+    }
     return verdict;
 }
 
