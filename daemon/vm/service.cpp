@@ -181,14 +181,24 @@ Task<api::VmInfo> Service::stop(std::string ref, int seconds, ProgressSink progr
     co_return to_info(vm->record);
 }
 
+/// Its own creation may be ended without force: nobody has had the VM yet.
+void check_not_in_use(const VmRecord& record) {
+    bool starting = record.state == VmState::starting && !record.provisional;
+    if (!starting && record.state != VmState::running) return;
+    fail(Errc::conflict, "vm '{}' is {}; stop it first, or use --force", record.name,
+         to_string(record.state));
+}
+
 Task<void> Service::remove(std::string ref, bool force, ProgressSink) {
     auto vm = find(ref);
-    if (vm->record.state == VmState::running && !force) {
-        fail(Errc::conflict, "vm '{}' is running; stop it first, or use --force", vm->record.name);
-    }
-    auto held = co_await interrupt_and_lock(vm);
+    // Before the lock, which a start holds for long, and again under it.
+    if (!force) check_not_in_use(vm->record);
+    bool interrupt = force || vm->record.provisional;
+    auto held = co_await (interrupt ? interrupt_and_lock(vm) : vm->lock.acquire());
     // Somebody else, or its own creation that was ended, may have removed it meanwhile.
-    if (!vm->removed) co_await destroy(context_, vm);
+    if (vm->removed) co_return;
+    if (!force) check_not_in_use(vm->record);
+    co_await destroy(context_, vm);
 }
 
 Task<std::unique_ptr<ExecSession>> Service::exec(std::string ref, api::ExecRequest request) {
