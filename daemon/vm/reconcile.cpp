@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <set>
 
+#include "daemon/vm/adopt.hpp"
 #include "daemon/vm/stop.hpp"
 #include "daemon/vm/supervise.hpp"
 #include "pipelines/io/blocking_pool.hpp"
@@ -15,33 +16,6 @@ namespace banger::vm {
 namespace {
 
 constexpr int kStopSeconds = 10;
-
-/// The VMM that the record names, or one that was started and never written down.
-Task<std::unique_ptr<Machine>> find_vmm(VmContext& context, const VmRecord& record) {
-    auto& backend = context.deps.backend;
-    if (record.pid) co_return backend.adopt({*record.pid, record.start_time});
-    if (!may_have_vmm(record.state)) co_return nullptr;
-    auto directory = context.runtime(record);
-    auto orphan = co_await run_blocking(context.deps.pool, [&](std::stop_token) {
-        return backend.find_orphan_blocking(directory);
-    });
-    if (!orphan) co_return nullptr;
-    co_return backend.adopt(*orphan);
-}
-
-/// Binds the listener again, for QEMU dials it each second, and watches the VMM.
-void adopt(VmContext& context, const InstancePtr& vm, std::unique_ptr<Machine> machine) {
-    auto runtime = context.runtime(vm->record);
-    std::filesystem::create_directories(runtime);
-    std::filesystem::permissions(runtime, std::filesystem::perms::owner_all);
-    auto run = std::make_shared<Run>(context.deps.executor);
-    run->link = std::make_shared<GuestLink>(context.deps.executor, guest_socket(runtime),
-                                            fmt::format("the agent of vm '{}'", vm->record.name));
-    run->machine = std::move(machine);
-    vm->run = std::move(run);
-    follow_boot_id(vm);
-    supervise(context, vm);
-}
 
 Task<void> settle_without_vmm(VmContext& context, InstancePtr vm) {
     vm->record.pid.reset();
@@ -67,9 +41,7 @@ Task<void> finish_stop(VmContext& context, InstancePtr vm) {
 /// States on the way win over what runs: what was begun is ended.
 Task<void> reconcile_vm(VmContext& context, InstancePtr vm) {
     auto state = vm->record.state;
-    if (auto machine = co_await find_vmm(context, vm->record)) {
-        adopt(context, vm, std::move(machine));
-    }
+    co_await adopt_vmm(context, vm);
     spdlog::info("vm '{}' was {}{}", vm->record.name, to_string(state),
                  vm->run ? ", its vmm lives" : "");
     if (vm->record.provisional || state == VmState::deleting) {

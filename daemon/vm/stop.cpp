@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "daemon/vm/adopt.hpp"
 #include "daemon/vm/supervise.hpp"
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/shield.hpp"
@@ -40,6 +41,8 @@ Task<bool> ended_when_asked(Instance& vm, Clock::time_point deadline) {
 }
 
 Task<void> stop_steps(VmContext& context, InstancePtr vm, int seconds, ProgressSink progress) {
+    // Its VMM may live unwatched, when it could not be adopted as the daemon started.
+    co_await adopt_vmm(context, vm);
     co_await context.advance(*vm, VmEvent::stop);
     if (vm->run) {
         if (progress) progress({.stage = "stop", .message = "asking the guest to power off"});
@@ -52,12 +55,19 @@ Task<void> stop_steps(VmContext& context, InstancePtr vm, int seconds, ProgressS
     vm->record.pid.reset();
     vm->record.error.reset();
     co_await context.clear_runtime(vm->record);
-    co_await context.advance(*vm, VmEvent::powered_off);
+    co_await context.note(*vm, VmEvent::powered_off);
 }
 
 Task<void> destroy_steps(VmContext& context, InstancePtr vm) {
+    co_await adopt_vmm(context, vm);
     vm->record.state = VmState::deleting;
-    co_await context.save(*vm);
+    try {
+        co_await context.save(*vm);
+    } catch (const Error& e) {
+        // Deleting is what makes space.
+        if (e.code() != Errc::no_space) throw;
+        spdlog::warn("vm '{}' is deleted all the same: {}", vm->record.name, e.what());
+    }
     co_await kill_and_wait(vm->run);
     vm->run.reset();
     co_await context.forget(vm);

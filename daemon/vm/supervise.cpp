@@ -15,8 +15,15 @@ constexpr std::uint64_t kLogLimit = 4 << 20;
 constexpr std::chrono::seconds kLogCheck{2};
 constexpr std::chrono::seconds kKillLimit{10};
 
+void end(Run& run) {
+    run.ended = true;
+    run.changed.notify();
+}
+
+/// Says so at once: who waits for the end waits for no log or link.
 Task<void> watch_machine(std::shared_ptr<Run> run) {
     run->status = co_await run->machine->wait_end();
+    end(*run);
 }
 
 /// A guest that floods its console, or makes its VMM complain, fills no disk of the host.
@@ -34,7 +41,11 @@ Task<void> limit_logs(VmContext& context, std::string directory) {
 Task<void> serve_guest(VmContext& context, std::shared_ptr<Run> run, std::string directory) {
     for (;;) {
         try {
-            co_await when_all(run->link->run(), limit_logs(context, directory));
+            if (run->link) {
+                co_await when_all(run->link->run(), limit_logs(context, directory));
+            } else {
+                co_await limit_logs(context, directory);
+            }
         } catch (const std::exception& e) {
             if (is_cancellation(std::current_exception())) throw;
             spdlog::error("the way to a guest broke ({}): {}", directory, e.what());
@@ -60,15 +71,24 @@ Task<void> settle(VmContext& context, Instance& vm, const Run& run) {
     }
     vm.record.pid.reset();
     vm.run.reset();
-    co_await context.advance(vm, clean ? VmEvent::powered_off : VmEvent::crashed);
+    co_await context.note(vm, clean ? VmEvent::powered_off : VmEvent::crashed);
     co_await context.clear_runtime(vm.record);
 }
 
+/// Other VMs' supervisors are in the same group, which an exception would cancel.
+Task<void> watch_run(VmContext& context, InstancePtr vm, std::shared_ptr<Run> run) {
+    try {
+        co_await race(watch_machine(run), serve_guest(context, run, context.directory(vm->record)));
+    } catch (const std::exception& e) {
+        if (is_cancellation(std::current_exception())) throw;
+        spdlog::error("vm '{}' is killed, for it cannot be watched: {}", vm->record.name, e.what());
+        run->machine->kill();
+        end(*run);
+    }
+}
+
 Task<void> supervise_run(VmContext& context, InstancePtr vm, std::shared_ptr<Run> run) {
-    auto directory = context.directory(vm->record);
-    co_await race(watch_machine(run), serve_guest(context, run, directory));
-    run->ended = true;
-    run->changed.notify();
+    co_await watch_run(context, vm, run);
     auto held = co_await vm->lock.acquire();
     // Whoever stopped or undid it has settled the state by now.
     if (vm->run != run || vm->record.state != VmState::running) co_return;
@@ -88,6 +108,7 @@ void supervise(VmContext& context, InstancePtr vm) {
 }
 
 void follow_boot_id(const InstancePtr& vm) {
+    if (!vm->run->link) return;
     // The VM owns the link: owning the VM in turn, this would keep both for ever.
     vm->run->link->on_hello = [weak = std::weak_ptr<Instance>(vm)](const Hello& hello) {
         if (auto known = weak.lock()) known->record.boot_id = hello.boot_id;
@@ -96,6 +117,9 @@ void follow_boot_id(const InstancePtr& vm) {
 
 Task<std::shared_ptr<AgentClient>> wait_agent(std::shared_ptr<Run> run) {
     auto link = run->link;
+    if (!link) {
+        fail(Errc::unavailable, "the guest cannot be reached; stop the vm and start it again");
+    }
     auto first = co_await race(link->wait_agent(), wait_ended(run));
     if (first.index() == 0) co_return std::get<0>(std::move(first));
     fail(Errc::unavailable, "the vm has ended");

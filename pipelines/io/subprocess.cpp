@@ -131,8 +131,15 @@ std::unique_ptr<ForeignProcess> ForeignProcess::find(asio::any_io_executor execu
     // The pidfd first: what /proc then says of this pid is said of the process we hold, or its
     // start time differs.
     UniqueFd pidfd = open_pidfd(pid);
-    if (!pidfd) return nullptr;
+    if (!pidfd) {
+        // The others: the number is now that of a thread.
+        if (errno == ESRCH || errno == EINVAL || errno == ENOENT) return nullptr;
+        fail_errno(errno, "cannot watch process {}", pid);
+    }
     const auto stat = read_process_stat(pid);
+    if (!stat && ::pidfd_send_signal(pidfd.get(), 0, nullptr, 0) == 0) {
+        fail(Errc::unavailable, "cannot read the state of process {}", pid);
+    }
     if (!stat || stat->start_time != start_time || stat->state == 'Z') return nullptr;
     return std::make_unique<PidfdProcess>(std::move(executor), std::move(pidfd));
 }
