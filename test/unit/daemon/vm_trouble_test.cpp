@@ -1,0 +1,206 @@
+#include <boost/asio/this_coro.hpp>
+
+#include "daemon/image/image_service.hpp"
+#include "daemon/image/kernel_service.hpp"
+#include "daemon/vm/backend.hpp"
+#include "daemon/vm/make_vm_service.hpp"
+#include "daemon/vm/vm_record.hpp"
+#include "daemon/vm/vm_service.hpp"
+#include "pipelines/io/blocking_pool.hpp"
+#include "pipelines/io/error.hpp"
+#include "pipelines/io/notifier.hpp"
+#include "test/support/catch.hpp"
+#include "test/support/run_task.hpp"
+#include "test/support/temp_dir.hpp"
+
+using namespace banger;
+using namespace banger::vm;
+using test::ContainsSubstring;
+using test::run_task;
+
+namespace {
+
+struct Vmm {
+    explicit Vmm(boost::asio::any_io_executor executor) : changed(std::move(executor)) {}
+    bool alive = true;
+    bool hidden = false;  ///< whether it lives cannot be told
+    Notifier changed;
+};
+
+class FakeMachine final : public Machine {
+  public:
+    explicit FakeMachine(Vmm& vmm) : vmm_(vmm) {}
+    MachineHandle handle() const override { return {7, 7}; }
+    Task<std::optional<ExitStatus>> wait_end() override {
+        while (vmm_.alive)
+            co_await vmm_.changed.wait();
+        co_return std::nullopt;
+    }
+    void kill() noexcept override {
+        vmm_.alive = false;
+        vmm_.changed.notify();
+    }
+
+  private:
+    Vmm& vmm_;
+};
+
+class FakeBackend final : public Backend {
+  public:
+    explicit FakeBackend(Vmm& vmm) : vmm_(vmm) {}
+    std::string name() const override { return "fake"; }
+    std::string isolation() const override { return "emulated"; }
+    bool uses_pci(bool) const override { return true; }
+    bool uses_vsock() const override { return false; }
+    Task<std::unique_ptr<Machine>> launch(const MachineSpec&) override {
+        fail(Errc::internal, "nothing is launched here");
+        co_return nullptr;
+    }
+    std::optional<MachineHandle> find_orphan_blocking(const std::string&) override { return {}; }
+    std::unique_ptr<Machine> adopt(const MachineHandle&) override {
+        if (vmm_.hidden) fail(Errc::unavailable, "too many open files");
+        return vmm_.alive ? std::make_unique<FakeMachine>(vmm_) : nullptr;
+    }
+    std::string describe_exit(const std::string&, const std::optional<ExitStatus>&) const override {
+        return "gone";
+    }
+
+  private:
+    Vmm& vmm_;
+};
+
+/// One row; no more can be written when `full`.
+struct FakeStore final : store::Store {
+    using Table = store::Table;
+    using Record = store::Record;
+    std::vector<Record> rows;
+    bool full = false;
+
+    Task<std::vector<Record>> list(Table) override { co_return rows; }
+    Task<std::optional<Record>> find_by_key(Table, std::string) override { co_return std::nullopt; }
+    Task<std::optional<Record>> find_by_name(Table, std::string) override {
+        co_return std::nullopt;
+    }
+    Task<void> insert(Table, Record) override { co_return; }
+    Task<void> update(Table, Record record) override {
+        if (full) fail(Errc::no_space, "no space left");
+        rows = {std::move(record)};
+        co_return;
+    }
+    Task<bool> erase(Table, std::string) override {
+        rows.clear();
+        co_return true;
+    }
+    void close_blocking() override {}
+};
+
+struct NoImages final : image::ImageService {
+    Task<std::vector<api::ImageInfo>> list() override { co_return std::vector<api::ImageInfo>(); }
+    Task<std::optional<api::ImageInfo>> find(std::string) override { co_return std::nullopt; }
+    Task<api::ImageInfo> show(std::string) override { co_return api::ImageInfo(); }
+    Task<api::ImageInfo> pull(api::ImagePullRequest, ProgressSink) override {
+        co_return api::ImageInfo();
+    }
+    Task<void> remove(std::string) override { co_return; }
+    Task<void> reconcile() override { co_return; }
+};
+
+struct NoKernels final : kernel::KernelService {
+    Task<std::vector<api::KernelInfo>> list() override { co_return std::vector<api::KernelInfo>(); }
+    Task<api::KernelInfo> show(std::string) override { co_return api::KernelInfo(); }
+    Task<api::KernelInfo> import(api::KernelImportRequest, ProgressSink) override {
+        co_return api::KernelInfo();
+    }
+    Task<void> remove(std::string) override { co_return; }
+    Task<void> reconcile() override { co_return; }
+};
+
+/// A daemon that starts again while the VMM of its VM 'box' lives.
+struct World {
+    World(const boost::asio::any_io_executor& executor, const std::string& directory)
+        : vmm(executor), backend(vmm), pool(1) {
+        VmRecord record;
+        record.id = "box-id";
+        record.name = "box";
+        record.state = VmState::running;
+        record.pid = 7;
+        store.rows = {to_store(record)};
+        Paths paths{directory + "/state", directory, directory, directory + "/run"};
+        service =
+            make_vm_service({executor, pool, store, images, kernels, backend, paths, {}, "", ""});
+    }
+    ~World() { pool.join(); }
+
+    Vmm vmm;
+    FakeBackend backend;
+    BlockingPool pool;
+    FakeStore store;
+    NoImages images;
+    NoKernels kernels;
+    std::unique_ptr<VmService> service;
+};
+
+using Story = Task<void> (*)(World&);
+
+Task<void> tell(Story story, std::string directory) {
+    World world(co_await boost::asio::this_coro::executor, directory);
+    co_await story(world);
+    co_await world.service->close();
+}
+
+template <class T>
+Task<std::string> message_of(Task<T> task) {
+    try {
+        co_await std::move(task);
+    } catch (const Error& e) {
+        co_return e.what();
+    }
+    co_return "nothing was thrown";
+}
+
+}  // namespace
+
+TEST_CASE("a vmm whose listener cannot be bound is watched, and killed before its vm is deleted") {
+    test::TempDir dir;
+    Story story = [](World& world) -> Task<void> {
+        co_await world.service->reconcile();
+        CHECK((co_await world.service->show("box")).state == "running");
+        CHECK_THAT(co_await message_of(world.service->remove("box", false, {})),
+                   ContainsSubstring("is running"));
+        CHECK(world.vmm.alive);
+        co_await world.service->remove("box", true, {});
+        CHECK_FALSE(world.vmm.alive);
+        CHECK(world.store.rows.empty());
+    };
+    run_task(tell(story, dir / std::string(120, 'x')));
+}
+
+TEST_CASE("a vm is neither stopped nor deleted while nobody can tell whether its vmm lives") {
+    test::TempDir dir;
+    Story story = [](World& world) -> Task<void> {
+        world.vmm.hidden = true;
+        co_await world.service->reconcile();
+        CHECK(co_await message_of(world.service->stop("box", 0, {})) == "too many open files");
+        CHECK(co_await message_of(world.service->remove("box", true, {})) == "too many open files");
+        CHECK(world.store.rows.size() == 1);
+        world.vmm.hidden = false;
+        CHECK((co_await world.service->stop("box", 0, {})).state == "stopped");
+        CHECK_FALSE(world.vmm.alive);
+    };
+    run_task(tell(story, dir / "d"));
+}
+
+TEST_CASE("a full disk keeps a vm from being stopped, not from being deleted") {
+    test::TempDir dir;
+    Story story = [](World& world) -> Task<void> {
+        co_await world.service->reconcile();
+        world.store.full = true;
+        CHECK(co_await message_of(world.service->stop("box", 0, {})) == "no space left");
+        CHECK((co_await world.service->show("box")).state == "running");
+        CHECK(world.vmm.alive);
+        co_await world.service->remove("box", true, {});
+        CHECK_FALSE(world.vmm.alive);
+        CHECK(world.store.rows.empty());
+    };
+    run_task(tell(story, dir / "d"));
+}
