@@ -50,7 +50,8 @@ class Misuse(Case):
         self.assertEqual(done.returncode, status, done.stderr)
 
     def test_unknown_names_come_with_the_nearest_one(self):
-        self.home.banger("image", "pull", "--name", "cristal", self.image, check=0)
+        # A size of its own makes it content of its own, which only this name holds.
+        self.home.banger("image", "pull", "--name", "cristal", "--size", "2G", self.image, check=0)
         self.fails("image", "show", "crystal", words=("crystal", "did you mean 'cristal'"))
         self.fails("kernel", "show", "debain", words=("debain", "did you mean 'debian'"))
         self.fails("vm", "run", "--image", self.image, "--kernel-ref", "debain", "--", "true",
