@@ -5,6 +5,8 @@
 #include "cli/daemon_start.hpp"
 #include "cli/format.hpp"
 #include "daemon/api/types.hpp"
+#include "pipelines/io/process_stat.hpp"
+#include "pipelines/io/subprocess.hpp"
 #include "pipelines/io/wait.hpp"
 
 namespace banger::cli {
@@ -12,7 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kStopLimit = 30s;
+constexpr auto kStopLimit = 60s;
 
 Task<int> status(Session& session) {
     const auto answer = co_await session.client.get("/v1/daemon");
@@ -20,9 +22,16 @@ Task<int> status(Session& session) {
     co_return 0;
 }
 
-Task<void> wait_until_silent(std::string socket) {
-    while (daemon_answers(socket))
-        co_await sleep_for(20ms);
+/// Of the process, not of its socket: that goes first, and belongs to systemd where systemd started
+/// the daemon, so that another connection would start the next one.
+Task<void> wait_for_end(Session& session, int pid) {
+    const auto stat = read_process_stat(pid);
+    if (!stat) co_return;
+    const auto daemon = ForeignProcess::find(session.executor, pid, stat->start_time);
+    if (!daemon) co_return;
+    co_await with_timeout(
+        kStopLimit, daemon->wait_gone(),
+        fmt::format("bangerd (pid {}) has not ended within {} s", pid, kStopLimit.count()));
 }
 
 void report(const Session& session, const std::string& state) {
@@ -35,9 +44,8 @@ Task<int> stop(Session& session) {
         report(session, "was not running");
         co_return 0;
     }
-    co_await session.client.post("/v1/daemon/stop", boost::json::object());
-    co_await with_timeout(kStopLimit, wait_until_silent(session.client.socket()),
-                          fmt::format("bangerd still answers after {} s", kStopLimit.count()));
+    const auto answer = co_await session.client.post("/v1/daemon/stop", boost::json::object());
+    co_await wait_for_end(session, from_json<api::DaemonInfo>(answer).pid);
     report(session, "stopped");
     co_return 0;
 }
