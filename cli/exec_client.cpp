@@ -36,6 +36,8 @@ constexpr char kSubprotocol[] = "v5.channel.k8s.io";
 constexpr int kBrokenPipe = 128 + SIGPIPE;
 constexpr int kInterruptsToLeave = 3;
 constexpr auto kInARow = std::chrono::seconds(3);
+// A command that does not read its input keeps what is sent after that from it, signals too.
+constexpr auto kSignalLimit = std::chrono::seconds(1);
 // A message and its channel byte fit one frame of the guest protocol.
 constexpr std::size_t kStdinPiece = 60 * 1024;
 
@@ -54,6 +56,7 @@ class ExecRun {
     Task<void> feed();
     Task<void> pump_stdin();
     Task<void> forward_signals();
+    Task<void> forward_signal(int signal);
     Task<void> forward_resizes();
     Task<bool> send(Channel channel, std::span<const std::byte> payload);
     Task<void> send_text(Channel channel, std::string text);
@@ -125,7 +128,19 @@ Task<void> ExecRun::forward_signals() {
             throw Interrupted(signal,
                               fmt::format("left '{}' before its end", plan_.command.front()));
         }
-        co_await send_text(Channel::signal, fmt::format(R"({{"signal":{}}})", signal));
+        co_await forward_signal(signal);
+    }
+}
+
+/// Leaves when it cannot be sent: the end of the connection hangs up on the command.
+Task<void> ExecRun::forward_signal(int signal) {
+    auto sent = send_text(Channel::signal, fmt::format(R"({{"signal":{}}})", signal));
+    try {
+        co_await with_timeout(kSignalLimit, std::move(sent), "");
+    } catch (const Error& error) {
+        if (error.code() != Errc::timed_out) throw;
+        throw Interrupted(signal, fmt::format("left '{}', which takes no input and so no signal",
+                                              plan_.command.front()));
     }
 }
 
