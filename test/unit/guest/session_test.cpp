@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include <csignal>
 #include <thread>
 
 #include "guest/vsock-agent/api.hpp"
@@ -20,6 +21,8 @@ namespace {
 class LocalAgent {
   public:
     LocalAgent() {
+        // As the agent does when it starts: a host that is gone is an error of the write.
+        std::signal(SIGPIPE, SIG_IGN);
         int ends[2];
         REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
         ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
