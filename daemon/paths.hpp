@@ -9,8 +9,8 @@ struct Paths {
     std::string state;        ///< $XDG_STATE_HOME/banger, ~/.local/state/banger
     std::string cache;        ///< $XDG_CACHE_HOME/banger, ~/.cache/banger
     std::string config_file;  ///< $XDG_CONFIG_HOME/banger/config.toml
-    std::string runtime;      ///< $XDG_RUNTIME_DIR/banger; without it /run/user/<uid>/banger when that is
-                              ///< ours, else /tmp/banger-<uid>: 0700 and owned by us, or an error
+    std::string runtime;  ///< $XDG_RUNTIME_DIR/banger; without it /run/user/<uid>/banger when that
+                          ///< is ours, else /tmp/banger-<uid>: 0700 and owned by us, or an error
     std::string images() const { return state + "/images"; }
     std::string kernels() const { return state + "/kernels"; }
     std::string vms() const { return state + "/vms"; }

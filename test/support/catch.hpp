@@ -11,6 +11,8 @@ using Catch::Matchers::ContainsSubstring;
 #else
 #include <catch2/catch.hpp>
 namespace banger::test {
-inline auto ContainsSubstring(const std::string& part) { return Catch::Contains(part); }
+inline auto ContainsSubstring(const std::string& part) {
+    return Catch::Contains(part);
+}
 }  // namespace banger::test
 #endif
