@@ -104,6 +104,8 @@ Task<std::string> await_answer(Session& session, Interrupts& interrupts, Asked a
     if (!asked.error.empty()) co_return asked.error;
     try {
         co_await finish_request(session, interrupts, asked.answer);
+    } catch (const DaemonUnreachable&) {
+        throw;
     } catch (const Interrupted&) {
         throw;
     } catch (const Error& error) {
