@@ -16,10 +16,17 @@
 namespace banger::cli {
 namespace {
 
+constexpr auto kLookAgain = std::chrono::milliseconds(200);
+// Five seconds: enough for a daemon that its service manager starts again.
+constexpr int kLooksInVain = 25;
+
 /// Progress on standard error; nothing of it with --json.
 class ProgressView {
   public:
     explicit ProgressView(bool quiet) : quiet_(quiet), renderer_(screen()) {}
+    ProgressView(const ProgressView&) = delete;
+    ProgressView& operator=(const ProgressView&) = delete;
+    ~ProgressView() { finish(); }
     void show(const api::ProgressEvent& event) {
         write(renderer_.update(event, ProgressRenderer::Clock::now()));
     }
@@ -41,11 +48,17 @@ std::string target_of(const api::OperationInfo& operation) {
     return "/v1/operations/" + encode_segment(operation.id);
 }
 
-std::string describe_cancelled(const api::OperationInfo& operation) {
-    return fmt::format("{} of '{}' was cancelled", operation.kind, operation.target);
+/// A VM that is to get a generated name has none yet.
+std::string describe(const api::OperationInfo& operation) {
+    if (operation.target.empty()) return operation.kind;
+    return fmt::format("{} of '{}'", operation.kind, operation.target);
 }
 
-/// Reads one event stream; nothing when it was cut before the operation's end.
+std::string describe_cancelled(const api::OperationInfo& operation) {
+    return describe(operation) + " was cancelled";
+}
+
+/// Reads one event stream; nothing when it ended before the operation did.
 Task<std::optional<api::OperationInfo>> read_events(ApiClient& client, std::string target,
                                                     ProgressView& view) {
     const auto response = co_await client.open_stream(target + "/events");
@@ -62,16 +75,32 @@ Task<std::optional<api::OperationInfo>> read_events(ApiClient& client, std::stri
     co_return std::nullopt;
 }
 
+/// Follows the operation for as long as the daemon lets us, and tells how it stands then; nothing
+/// when the daemon went away.
+Task<std::optional<api::OperationInfo>> look(ApiClient& client, api::OperationInfo operation,
+                                             ProgressView& view) {
+    try {
+        auto ended = co_await read_events(client, target_of(operation), view);
+        if (ended) co_return ended;
+        co_return from_json<api::OperationInfo>(co_await client.get(target_of(operation)));
+    } catch (const Error& error) {
+        if (error.code() == Errc::unavailable) co_return std::nullopt;
+        if (error.code() != Errc::not_found) throw;
+        // Operations live as long as the daemon that was asked for them.
+        fail(Errc::not_found, "the daemon was restarted; {} was lost", describe(operation));
+    }
+}
+
 Task<api::OperationInfo> watch(ApiClient& client, api::OperationInfo operation,
                                ProgressView& view) {
-    for (;;) {
-        auto ended = co_await read_events(client, target_of(operation), view);
-        if (ended) co_return *ended;
-        const auto state = co_await client.get(target_of(operation));
-        operation = from_json<api::OperationInfo>(state);
-        if (operation.state != "running") co_return operation;
-        co_await sleep_for(std::chrono::milliseconds(200));
+    for (int in_vain = 0; in_vain < kLooksInVain;) {
+        const auto seen = co_await look(client, operation, view);
+        if (seen && seen->state != "running") co_return *seen;
+        in_vain = seen ? 0 : in_vain + 1;
+        co_await sleep_for(kLookAgain);
     }
+    throw DaemonUnreachable(fmt::format("bangerd went away before {} ended; nothing answers on {}",
+                                        describe(operation), client.socket()));
 }
 
 Task<void> cancel(Session& session, const api::OperationInfo& operation) {
@@ -109,9 +138,7 @@ Task<api::OperationInfo> follow(Session& session, Interrupts& interrupts,
 Task<api::OperationInfo> follow_operation(Session& session, Interrupts& interrupts,
                                           api::OperationInfo operation) {
     ProgressView view(session.json);
-    auto ended = co_await follow(session, interrupts, std::move(operation), view);
-    view.finish();
-    co_return ended;
+    co_return co_await follow(session, interrupts, std::move(operation), view);
 }
 
 const boost::json::value& require_success(const api::OperationInfo& operation) {
@@ -122,7 +149,7 @@ const boost::json::value& require_success(const api::OperationInfo& operation) {
     if (operation.error) {
         throw Error(errc_from_string(operation.error->code), operation.error->message);
     }
-    fail(Errc::internal, "{} of '{}' {}", operation.kind, operation.target, operation.state);
+    fail(Errc::internal, "{} {}", describe(operation), operation.state);
 }
 
 bool is_operation(const boost::json::value& answer) {

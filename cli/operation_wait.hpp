@@ -12,7 +12,8 @@ namespace banger::cli {
 
 /// Shows the progress of an operation and returns it when it has ended, however it ended. The first
 /// interrupt cancels it, waits for that, and throws Interrupted unless the end was quicker; the
-/// second leaves the process.
+/// second leaves the process. Throws DaemonUnreachable when the daemon goes away and stays away for
+/// seconds, Error{not_found} when one comes back that does not know the operation.
 Task<api::OperationInfo> follow_operation(Session& session, Interrupts& interrupts,
                                           api::OperationInfo operation);
 
