@@ -26,7 +26,8 @@ std::string exec_target(const ExecPlan& plan);
 
 /// Runs it and returns its exit status: 128+n for signal n; 141 when nobody reads our output any
 /// more. With a tty the local terminal is raw meanwhile. SIGINT, SIGTERM and SIGQUIT are passed on;
-/// the third within seconds, one that cannot be sent within a second, or SIGHUP, throws Interrupted.
+/// the third within seconds, one that cannot be sent within a second, or SIGHUP, throws
+/// Interrupted.
 Task<int> exec_in_vm(Session& session, Interrupts& interrupts, ExecPlan plan);
 
 }  // namespace banger::cli
