@@ -44,6 +44,14 @@ def processes_with(text):
     return found
 
 
+def has_ended(pid):
+    """Gone, or a zombie that nobody has reaped yet."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
 class Home:
     """A fresh home directory with the runtime directory beside it, and banger run in it."""
 
@@ -93,7 +101,7 @@ class Home:
     def kill_daemon(self):
         pid = self.daemon_pid()
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "the daemon's end")
+        wait_until(lambda: has_ended(pid), "the daemon's end")
 
     def half_made(self):
         """Files that only an unfinished pull or import may have."""

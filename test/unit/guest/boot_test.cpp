@@ -53,7 +53,7 @@ void connect(GuestVm& vm, std::unique_ptr<AgentClient>& client, std::string* hel
 }
 
 bool is_clean(const std::string& disk) {
-    const std::string command = "e2fsck -fn " + disk + " > " + disk + ".fsck 2>&1";
+    const std::string command = "/sbin/e2fsck -fn " + disk + " > " + disk + ".fsck 2>&1";
     return WEXITSTATUS(std::system(command.c_str())) == 0;
 }
 

@@ -228,7 +228,7 @@ std::string GuestVm::serial_log() const {
 }
 
 void make_ext4(const std::string& file, const std::string& tree, int megabytes) {
-    std::vector<std::string> command{"mkfs.ext4", "-q", "-F", "-b", "4096"};
+    std::vector<std::string> command{"/sbin/mkfs.ext4", "-q", "-F", "-b", "4096"};
     if (!tree.empty()) command.insert(command.end(), {"-d", tree});
     command.insert(command.end(), {file, std::to_string(megabytes) + "M"});
     run(command);
