@@ -87,6 +87,8 @@ struct Fixture {
 api::ExecRequest command(std::vector<std::string> words, bool input = false) {
     api::ExecRequest request;
     request.command = std::move(words);
+    // The default is root's home, which is closed to whoever else runs the tests.
+    request.cwd = "/";
     request.stdin = input;
     return request;
 }
