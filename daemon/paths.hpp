@@ -14,7 +14,6 @@ struct Paths {
     std::string images() const { return state + "/images"; }
     std::string kernels() const { return state + "/kernels"; }
     std::string vms() const { return state + "/vms"; }
-    std::string initramfs_cache() const { return cache + "/initramfs"; }
     std::string database() const { return state + "/banger.db"; }
     std::string socket() const { return runtime + "/bangerd.sock"; }
     /// Sockets of a VM; short because of unix(7)'s 107 bytes.
