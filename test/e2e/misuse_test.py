@@ -3,6 +3,7 @@ same command works right after."""
 
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import time
@@ -175,6 +176,30 @@ class Misuse(Case):
         self.assertEqual(self.home.half_made(), [])
         self.home.banger("image", "pull", self.big, check=0)
         self.home.banger("image", "delete", "big-1", check=0)
+
+    def test_a_full_disk_is_named_and_given_back(self):
+        home = harness.Home()
+        disk = home.state
+        disk.mkdir(parents=True)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", disk], check=False,
+                          stderr=subprocess.DEVNULL).returncode != 0:
+            home.destroy()
+            self.skipTest("only root may mount a small file system")
+        try:
+            free = lambda: os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
+            home.json("image", "list")  # the daemon's own files are there from now on
+            before = free()
+            done = home.banger("image", "pull", self.big)
+            self.assert_one_sentence(done, "space")
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertEqual(home.half_made(), [])
+            self.assertLess(before - free(), 1 << 20)
+            home.banger("image", "pull", self.image, check=0)
+        finally:
+            left, sockets = home.destroy()
+            subprocess.run(["umount", disk], check=True)
+            shutil.rmtree(home.dir)
+        self.assertEqual((left, sockets), ([], []))
 
     def test_a_vanished_reader_ends_the_command_quietly(self):
         run = self.home.start("vm", "run", "--rm", "--image", self.image, "--", "yes")

@@ -1,7 +1,3 @@
-#include <sys/mount.h>
-#include <unistd.h>
-
-#include <cstdlib>
 #include <filesystem>
 
 #include "pipelines/io/atomic_file.hpp"
@@ -9,6 +5,7 @@
 #include "test/support/catch.hpp"
 #include "test/support/oci_builder.hpp"
 #include "test/support/pull_fixture.hpp"
+#include "test/support/small_disk.hpp"
 #include "test/support/tar_builder.hpp"
 
 using namespace banger;
@@ -47,11 +44,6 @@ ImageSpec three_layers(Packing packing) {
     auto last = TarBuilder().file("etc/passwd", "replaced\n").finish();
     return {{{base, packing}, {app, packing}, {last, packing}}};
 }
-
-struct UniqueMount {
-    std::filesystem::path path;
-    ~UniqueMount() { ::umount2(path.c_str(), MNT_DETACH); }
-};
 
 void check_tree(const ReadFilesystem& fs) {
     CHECK(fs.at("/etc/passwd").sha256 == sha256("replaced\n").hex);
@@ -245,12 +237,11 @@ TEST_CASE("three hundred layers are no problem") {
 
 TEST_CASE("a disk that fills up ends the pull, and is given back what the pull took") {
     const TempDir dir;
-    const auto command = "mount -t tmpfs -o size=64m tmpfs " + dir.path().string();
-    if (::geteuid() != 0 || std::system((command + " 2>/dev/null").c_str()) != 0) {
+    const SmallDisk disk(dir.path(), "64m");
+    if (!disk) {
         WARN("skipped: only root may mount a small file system");
         return;
     }
-    const UniqueMount mounted{dir.path()};
     const TempDir elsewhere;
     OciBuilder layout(elsewhere / "layout");
     // Packs well, so that it is noticed only on the way.

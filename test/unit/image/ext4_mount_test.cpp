@@ -26,7 +26,7 @@ class LoopMount {
         std::filesystem::create_directory(at_);
         RunResult result = run_command({"/bin/mount", "-o", "loop,ro", image, at_});
         is_mounted_ = result.status.success();
-        if (!is_mounted_) WARN("skipped, no loop mount here: " << result.err);
+        if (!is_mounted_) WARN("skipped: no loop mount here: " << result.err);
     }
     ~LoopMount() {
         if (is_mounted_) run_command({"/bin/umount", at_});
@@ -113,7 +113,7 @@ TEST_CASE("the kernel can write to an empty disk and to an image") {
     std::filesystem::create_directory(at);
     RunResult mounted = run_command({"/bin/mount", "-o", "loop", disk, at});
     if (!mounted.status.success()) {
-        WARN("skipped, no loop mount here: " << mounted.err);
+        WARN("skipped: no loop mount here: " << mounted.err);
         return;
     }
     RunResult copied = run_command({"/bin/cp", "-a", "/usr/include/linux", at});
