@@ -13,9 +13,33 @@ std::string image_target(const std::string& image) {
     return "/v1/images/" + encode_segment(image);
 }
 
-Task<int> pull(Session& session, api::ImagePullRequest request) {
+/// Where the time went; on standard error like all that is not the result.
+void say_profile(const std::vector<api::ProgressEvent>& profile) {
+    if (profile.empty()) return say("nothing was pulled: the image is here already");
+    Table table({"STAGE", "BUSY", "WAITING", "BYTES", "RATE"});
+    for (const auto& stage : profile) {
+        const auto seconds = [](std::uint64_t ms) {
+            return fmt::format("{}.{:03} s", ms / 1000, ms % 1000);
+        };
+        table.add({stage.item, seconds(stage.busy_ms), seconds(stage.waiting_ms),
+                   stage.done > 0 ? format_bytes(stage.done) : "",
+                   stage.rate > 0 ? format_bytes(stage.rate) + "/s" : ""});
+    }
+    const auto text = table.render();
+    std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
+struct PullArguments {
+    api::ImagePullRequest request;
+    bool profile = false;
+};
+
+Task<int> pull(Session& session, PullArguments arguments) {
+    auto& request = arguments.request;
     request.reference = absolute_reference(request.reference);
-    const auto result = co_await run_operation(session, "/v1/images", to_json(request));
+    std::vector<api::ProgressEvent> profile;
+    const auto result = co_await run_operation(session, "/v1/images", to_json(request), &profile);
+    if (arguments.profile) say_profile(profile);
     const auto image = from_json<api::ImageInfo>(result);
     for (const auto& warning : image.warnings)
         say("warning: " + warning);
@@ -58,14 +82,16 @@ Task<int> remove(Session& session, std::string image) {
 }
 
 void add_pull(CLI::App& image, Invocation& invocation) {
-    auto request = std::make_shared<api::ImagePullRequest>();
+    auto arguments = std::make_shared<PullArguments>();
+    auto& request = arguments->request;
     auto* command = add_command(image, "pull", "make an image of a container image", invocation);
-    command->add_option("reference", request->reference, "registry reference or oci:PATH[:TAG]")
+    command->add_option("reference", request.reference, "registry reference or oci:PATH[:TAG]")
         ->required();
-    command->add_option("--name", request->name, "local name; default: from the reference");
-    add_size_option(*command, "--size", request->size, "size of the file system");
-    command->callback([request, &invocation] {
-        invocation.action = [request](Session& session) { return pull(session, *request); };
+    command->add_option("--name", request.name, "local name; default: from the reference");
+    add_size_option(*command, "--size", request.size, "size of the file system");
+    command->add_flag("--profile", arguments->profile, "say how long each stage worked and waited");
+    command->callback([arguments, &invocation] {
+        invocation.action = [arguments](Session& session) { return pull(session, *arguments); };
     });
 }
 

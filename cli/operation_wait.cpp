@@ -23,11 +23,16 @@ constexpr int kLooksInVain = 25;
 /// Progress on standard error; nothing of it with --json.
 class ProgressView {
   public:
-    explicit ProgressView(bool quiet) : quiet_(quiet), renderer_(screen()) {}
+    ProgressView(bool quiet, std::vector<api::ProgressEvent>* profile)
+        : quiet_(quiet), profile_(profile), renderer_(screen()) {}
     ProgressView(const ProgressView&) = delete;
     ProgressView& operator=(const ProgressView&) = delete;
     ~ProgressView() { finish(); }
     void show(const api::ProgressEvent& event) {
+        if (event.stage == "profile") {
+            if (profile_) profile_->push_back(event);
+            return;
+        }
         write(renderer_.update(event, ProgressRenderer::Clock::now()));
     }
     void finish() { write(renderer_.finish()); }
@@ -41,6 +46,7 @@ class ProgressView {
         if (!quiet_) std::fwrite(text.data(), 1, text.size(), stderr);
     }
     bool quiet_;
+    std::vector<api::ProgressEvent>* profile_;
     ProgressRenderer renderer_;
 };
 
@@ -136,8 +142,9 @@ Task<api::OperationInfo> follow(Session& session, Interrupts& interrupts,
 }  // namespace
 
 Task<api::OperationInfo> follow_operation(Session& session, Interrupts& interrupts,
-                                          api::OperationInfo operation) {
-    ProgressView view(session.json);
+                                          api::OperationInfo operation,
+                                          std::vector<api::ProgressEvent>* profile) {
+    ProgressView view(session.json, profile);
     co_return co_await follow(session, interrupts, std::move(operation), view);
 }
 
@@ -159,18 +166,21 @@ bool is_operation(const boost::json::value& answer) {
 }
 
 Task<boost::json::value> finish_request(Session& session, Interrupts& interrupts,
-                                        boost::json::value answer) {
+                                        boost::json::value answer,
+                                        std::vector<api::ProgressEvent>* profile) {
     if (!is_operation(answer)) co_return answer;
     auto operation = from_json<api::OperationInfo>(answer);
-    const auto ended = co_await follow_operation(session, interrupts, std::move(operation));
+    const auto ended =
+        co_await follow_operation(session, interrupts, std::move(operation), profile);
     co_return require_success(ended);
 }
 
 Task<boost::json::value> run_operation(Session& session, std::string target,
-                                       boost::json::value body) {
+                                       boost::json::value body,
+                                       std::vector<api::ProgressEvent>* profile) {
     Interrupts interrupts(session.executor);
     auto answer = co_await session.client.post(std::move(target), std::move(body));
-    co_return co_await finish_request(session, interrupts, std::move(answer));
+    co_return co_await finish_request(session, interrupts, std::move(answer), profile);
 }
 
 Task<boost::json::value> run_removal(Session& session, std::string target) {

@@ -225,8 +225,11 @@ struct ProgressEvent {
     std::uint64_t total = 0;
     std::uint64_t rate = 0;  ///< bytes per second since the stage's first event
     std::string message;
+    std::uint64_t busy_ms = 0;  ///< stage "profile": how long the item worked, `rate` is by this
+    std::uint64_t waiting_ms = 0;
 };
-BOOST_DESCRIBE_STRUCT(ProgressEvent, (), (seq, stage, item, done, total, rate, message))
+BOOST_DESCRIBE_STRUCT(ProgressEvent, (),
+                      (seq, stage, item, done, total, rate, message, busy_ms, waiting_ms))
 
 /// One row of GET /v1/doctor.
 struct DoctorRow {

@@ -22,7 +22,9 @@ void ProgressLog::add(Progress progress, Clock::time_point now) {
                               .done = progress.done,
                               .total = progress.total,
                               .rate = rate_of(source, progress, now),
-                              .message = progress.message};
+                              .message = progress.message,
+                              .busy_ms = progress.busy_ms,
+                              .waiting_ms = progress.waiting_ms};
     if (events_.size() > kMaxEvents) {
         const auto& oldest = events_.begin()->second;
         sources_.erase({oldest.stage, oldest.item});
@@ -40,6 +42,7 @@ std::vector<api::ProgressEvent> ProgressLog::after(std::uint64_t seq) const {
 
 std::uint64_t ProgressLog::rate_of(Source& source, const Progress& progress,
                                    Clock::time_point now) const {
+    if (progress.busy_ms > 0) return progress.done * 1000 / progress.busy_ms;
     // A retry begins again from less.
     if (progress.done < source.first_done) {
         source.first_done = progress.done;

@@ -52,8 +52,12 @@ class TarHalf {
 
     void run() noexcept try {
         BlockSink sink(job_.blocks, job_.space);
+        const StageTimer parsing(job_.profile.tar_parse);
         contents_ = read_tar([this] { return next_piece(); }, sink, job_.budget);
         job_.blocks.finish();
+        // What is left of the whole is parsing.
+        job_.profile.tar_parse.add_busy(-elsewhere_ - job_.blocks.waited());
+        job_.profile.write.add_waiting(job_.blocks.waited());
     } catch (...) {
         error_ = std::current_exception();
         queue_.fail_consumer(error_);
@@ -73,11 +77,22 @@ class TarHalf {
   private:
     std::span<const std::byte> next_piece() {
         check_stop(job_.stop);
+        const auto began = StageMeter::Clock::now();
         if (piece_.memory) queue_.recycle(std::move(piece_));
         auto next = queue_.pop_blocking();
-        if (!next) return {};
-        piece_ = std::move(*next);
-        hasher_.update(piece_.bytes());
+        const auto came = StageMeter::Clock::now();
+        if (next) {
+            piece_ = std::move(*next);
+            hasher_.update(piece_.bytes());
+        } else {
+            piece_ = {};
+        }
+        const auto hashed = StageMeter::Clock::now();
+        job_.profile.tar_hash.add_waiting(came - began);
+        job_.profile.tar_hash.add_busy(hashed - came);
+        job_.profile.tar_hash.add_bytes(piece_.size);
+        job_.profile.tar_parse.add_bytes(piece_.size);
+        elsewhere_ += hashed - began;
         return piece_.bytes();
     }
 
@@ -86,15 +101,17 @@ class TarHalf {
     Hasher hasher_{job_.diff_id.algorithm};
     Chunk piece_;
     TarContents contents_;
+    StageMeter::Clock::duration elsewhere_{};  ///< of run(): time that was not spent parsing
     std::exception_ptr error_;
 };
 
 /// Inflated bytes, gathered into chunks for the other thread.
 class Inflater {
   public:
-    explicit Inflater(ChunkQueue& queue) : queue_(queue) {}
+    Inflater(ChunkQueue& queue, StageMeter& meter) : queue_(queue), meter_(meter) {}
 
     void push(std::span<const std::byte> compressed) {
+        const StageTimer busy(meter_);
         if (!decoder_) decoder_ = make_decompressor(sniff_compression(compressed));
         decoder_->push(compressed, sink_);
     }
@@ -115,10 +132,17 @@ class Inflater {
         }
     }
     void flush() {
-        if (chunk_.size > 0) queue_.push_blocking(std::exchange(chunk_, {}));
+        if (chunk_.size == 0) return;
+        meter_.add_bytes(chunk_.size);
+        const auto began = StageMeter::Clock::now();
+        queue_.push_blocking(std::exchange(chunk_, {}));
+        const auto waited = StageMeter::Clock::now() - began;
+        meter_.add_waiting(waited);
+        meter_.add_busy(-waited);
     }
 
     ChunkQueue& queue_;
+    StageMeter& meter_;
     std::unique_ptr<Decompressor> decoder_;
     Chunk chunk_;
     Decompressor::Sink sink_ = [this](std::span<const std::byte> plain) { gather(plain); };
@@ -142,6 +166,11 @@ void try_copy(LayerJob& job, Step step) {
     }
 }
 
+bool read_chunk(LayerJob& job, Chunk& chunk) {
+    const StageTimer waiting(job.profile.blob_hash, &StageMeter::add_waiting);
+    return job.read(chunk);
+}
+
 /// The first thread's work. When the content turns out to be broken it reads on, for the digest
 /// alone: that tells whether the layer was built so or got damaged on its way.
 void read_blob(LayerJob& job, Inflater& inflater) {
@@ -149,9 +178,13 @@ void read_blob(LayerJob& job, Inflater& inflater) {
     std::uint64_t size = 0;
     std::exception_ptr broken;
     Chunk chunk;
-    while (job.read(chunk)) {
+    while (read_chunk(job, chunk)) {
         check_stop(job.stop);
-        hasher.update(chunk.bytes());
+        {
+            const StageTimer busy(job.profile.blob_hash);
+            hasher.update(chunk.bytes());
+        }
+        job.profile.blob_hash.add_bytes(chunk.size);
         job.done = size += chunk.size;
         if (size > job.blob.size) break;
         try_copy(job, [&](auto& copy) { copy.write(chunk.bytes()); });
@@ -178,7 +211,7 @@ void read_blob(LayerJob& job, Inflater& inflater) {
 
 TarContents decode_layer_blocking(LayerJob job) {
     ChunkQueue queue(kQueuedChunks);
-    Inflater inflater(queue);
+    Inflater inflater(queue, job.profile.inflate);
     TarHalf tar(job, queue);
     std::exception_ptr error;
     std::jthread second([&tar] { tar.run(); });

@@ -6,6 +6,7 @@
 
 #include "pipelines/image/blob_cache.hpp"
 #include "pipelines/image/ext4/block_writer.hpp"
+#include "pipelines/image/pull_profile.hpp"
 #include "pipelines/image/space_guard.hpp"
 #include "pipelines/image/tar_stream.hpp"
 #include "pipelines/io/byte_pipe.hpp"
@@ -27,6 +28,7 @@ struct LayerJob {
     BlockWriter& blocks;
     ImageBudget& budget;
     const SpaceGuard& space;
+    PullProfile& profile;
     std::atomic<std::uint64_t>& done;  ///< bytes of the blob taken so far
     std::stop_token stop;              ///< looked at with every chunk, compressed or not
 };

@@ -51,8 +51,9 @@ std::unique_ptr<BlobCache::Writer> begin_copy(const BlobCache* cache, const Dige
 }
 
 /// Full chunks from a file.
-ReadChunk read_from(int fd) {
-    return [fd](Chunk& chunk) {
+ReadChunk read_from(int fd, StageMeter& meter) {
+    return [fd, &meter](Chunk& chunk) {
+        const StageTimer busy(meter);
         if (!chunk.memory) {
             chunk.memory = std::make_unique_for_overwrite<std::byte[]>(Chunk::kCapacity);
         }
@@ -65,6 +66,7 @@ ReadChunk read_from(int fd) {
             if (count == 0) break;
             chunk.size += static_cast<std::size_t>(count);
         }
+        meter.add_bytes(chunk.size);
         return chunk.size > 0;
     };
 }
@@ -79,23 +81,26 @@ ReadChunk read_from(BytePipe& pipe, std::stop_token stop) {
     };
 }
 
-Task<bool> fill(BlobStream& stream, Chunk& chunk) {
+Task<bool> fill(BlobStream& stream, Chunk& chunk, StageMeter& meter) {
+    const StageTimer busy(meter);
     chunk.size = 0;
     while (chunk.size < Chunk::kCapacity) {
         const auto count = co_await stream.read_some(chunk.writable().subspan(chunk.size));
         if (count == 0) break;
         chunk.size += count;
     }
+    meter.add_bytes(chunk.size);
     co_return chunk.size > 0;
 }
 
 /// The loop's half of a download. The worker at the other end tells how it went, whoever failed: so
 /// an error here goes through the pipe, and the worker's giving up is no error here.
-Task<void> feed(BlobStream& stream, BytePipe& pipe) {
+Task<void> feed(BlobStream& stream, BytePipe& pipe, StageMeter& meter) {
     try {
         for (;;) {
             auto chunk = pipe.take_empty();
-            if (!co_await fill(stream, chunk)) break;
+            if (!co_await fill(stream, chunk, meter)) break;
+            const StageTimer waiting(meter, &StageMeter::add_waiting);
             co_await pipe.push(std::move(chunk));
         }
         pipe.close();
@@ -121,13 +126,15 @@ bool is_damage(const Error& error) {
 }  // namespace
 
 LayerPuller::LayerPuller(PullContext context, ImageSource& source, const ResolvedImage& image,
-                         const BlobCache* cache, FileWriter& file, const SpaceGuard& space)
+                         const BlobCache* cache, FileWriter& file, const SpaceGuard& space,
+                         PullProfile& profile)
     : context_(std::move(context)),
       source_(source),
       image_(image),
       cache_(cache),
       file_(file),
       space_(space),
+      profile_(profile),
       plan_(blob_sizes(image.manifest)),
       contents_(image.manifest.layers.size()),
       groups_(group_by_blob(image.manifest)),
@@ -187,7 +194,8 @@ Task<TarContents> LayerPuller::decode(std::size_t layer, Blob blob, BlobCache::W
 
 Task<TarContents> LayerPuller::decode_file(std::size_t layer, UniqueFd file) {
     co_return co_await run_blocking(context_.pool, [&](std::stop_token stop) {
-        return decode_blocking(layer, read_from(file.get()), nullptr, std::move(stop));
+        return decode_blocking(layer, read_from(file.get(), profile_.network), nullptr,
+                               std::move(stop));
     });
 }
 
@@ -198,7 +206,8 @@ Task<TarContents> LayerPuller::decode_stream(std::size_t layer, BlobStream& stre
         const AbandonAtEnd abandon{pipe};
         return decode_blocking(layer, read_from(pipe, stop), copy, stop);
     };
-    auto [fed, contents] = co_await when_all(feed(stream, pipe), run_blocking(context_.pool, work));
+    auto [fed, contents] =
+        co_await when_all(feed(stream, pipe, profile_.network), run_blocking(context_.pool, work));
     co_return std::move(contents);
 }
 
@@ -212,6 +221,7 @@ TarContents LayerPuller::decode_blocking(std::size_t layer, ReadChunk read, Blob
                                   .blocks = blocks,
                                   .budget = budget_,
                                   .space = space_,
+                                  .profile = profile_,
                                   .done = done_[layer],
                                   .stop = stop});
 }

@@ -23,7 +23,8 @@ class LayerPuller {
   public:
     /// `cache` is null when blobs are on this machine anyway. All outlive the puller.
     LayerPuller(PullContext context, ImageSource& source, const ResolvedImage& image,
-                const BlobCache* cache, FileWriter& file, const SpaceGuard& space);
+                const BlobCache* cache, FileWriter& file, const SpaceGuard& space,
+                PullProfile& profile);
 
     /// Reports stage "layer" about ten times a second while it works; `progress` is not empty.
     Task<void> run(int parallel_layers, const ProgressSink& progress);
@@ -51,6 +52,7 @@ class LayerPuller {
     const BlobCache* cache_;
     FileWriter& file_;
     const SpaceGuard& space_;
+    PullProfile& profile_;
     SlabPlan plan_;
     ImageBudget budget_;
     std::vector<TarContents> contents_;

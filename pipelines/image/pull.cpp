@@ -67,14 +67,15 @@ std::uint64_t compressed_size(const Manifest& manifest) {
 /// a failure, when none is under way any more.
 Task<std::vector<TarContents>> write_content(const PullContext& context, const PullRequest& request,
                                              ImageSource& source, const ResolvedImage& image,
-                                             const StagingDir& staging,
+                                             const StagingDir& staging, PullProfile& profile,
                                              const ProgressSink& progress) {
     const auto rootfs = make_rootfs(staging / "rootfs.ext4");
-    const auto file = make_file_writer(rootfs.get(), context.ring);
+    const auto file = make_file_writer(rootfs.get(), context.ring, &profile.write);
     const BlobCache cache(request.cache_dir);
     const SpaceGuard space(staging.path());
     space.check_blocking(compressed_size(image.manifest));
-    LayerPuller puller(context, source, image, source.is_remote() ? &cache : nullptr, *file, space);
+    LayerPuller puller(context, source, image, source.is_remote() ? &cache : nullptr, *file, space,
+                       profile);
     std::exception_ptr error;
     try {
         co_await puller.run(request.parallel_layers, progress);
@@ -96,8 +97,10 @@ Task<std::vector<TarContents>> write_content(const PullContext& context, const P
 }
 
 /// Step 2: the layers become one tree.
-Task<StagingTree> merge(const PullContext& context, std::vector<TarContents> layers) {
+Task<StagingTree> merge(const PullContext& context, std::vector<TarContents> layers,
+                        StageMeter& meter) {
     co_return co_await run_blocking(context.pool, [&](std::stop_token stop) {
+        const StageTimer busy(meter);
         StagingTree tree;
         for (auto& layer : layers) {
             if (stop.stop_requested()) fail(Errc::cancelled, "the pull was cancelled");
@@ -107,9 +110,24 @@ Task<StagingTree> merge(const PullContext& context, std::vector<TarContents> lay
     });
 }
 
+/// Step 3: everything around the content.
+Task<Ext4Result> write_metadata(const PullContext& context, const StagingDir& staging,
+                                const StagingTree& tree, Ext4Options options,
+                                PullProfile& profile) {
+    co_return co_await run_blocking(context.pool, [&](std::stop_token stop) {
+        const auto began = StageMeter::Clock::now();
+        auto written = write_ext4_blocking(staging / "rootfs.ext4", tree, options, std::move(stop));
+        profile.metadata.add_busy(StageMeter::Clock::now() - began - written.sync_time);
+        profile.sync.add_busy(written.sync_time);
+        return written;
+    });
+}
+
 /// Step 4: the record beside it, and everything on disk.
-Task<void> write_record(const PullContext& context, const StagingDir& staging, std::string text) {
+Task<void> write_record(const PullContext& context, const StagingDir& staging, std::string text,
+                        StageMeter& meter) {
     co_await run_blocking(context.pool, [&](std::stop_token) {
+        const StageTimer busy(meter);
         write_file_atomically(staging / "manifest.json", text);
         sync_path(staging.path());
     });
@@ -138,24 +156,25 @@ Task<PulledImage> pull(PullContext context, PullRequest request, ProgressSink pr
     pulled.layers = static_cast<std::uint32_t>(image.manifest.layers.size());
 
     StagingDir staging(request.staging_dir);
-    auto layers = co_await write_content(context, request, *source, image, staging, progress);
+    PullProfile profile;
+    auto layers =
+        co_await write_content(context, request, *source, image, staging, profile, progress);
     WarningList warnings;
     for (const auto& layer : layers)
         warnings.append(layer.warnings);
 
     progress({.stage = "merge"});
-    const auto tree = co_await merge(context, std::move(layers));
+    const auto tree = co_await merge(context, std::move(layers), profile.merge);
     warnings.append(tree.warnings());
     pulled.warnings = warnings.texts();
 
     progress({.stage = "write"});
     const auto options = ext4_options_for(image.digest, image.config.created, request.size);
-    const auto written = co_await run_blocking(context.pool, [&](std::stop_token stop) {
-        return write_ext4_blocking(staging / "rootfs.ext4", tree, options, std::move(stop));
-    });
+    const auto written = co_await write_metadata(context, staging, tree, options, profile);
     pulled.size = written.size;
     pulled.used_bytes = written.used_bytes;
-    co_await write_record(context, staging, make_image_record(pulled, image));
+    co_await write_record(context, staging, make_image_record(pulled, image), profile.sync);
+    profile.report(progress);
     staging.keep();
     co_return pulled;
 }

@@ -65,7 +65,8 @@ Task<Digest> resolve(PullContext context, std::string source,
 /// overlapped pass: layers are downloaded, hashed, inflated, hashed again, cut into entries and
 /// written to their final blocks in parallel; then merged in order, and the metadata written once.
 /// All of it is on disk and synced when this returns; the caller publishes by renaming staging_dir.
-/// Stages reported: "resolve", "layer" (item: short digest), "merge", "write". On failure or
+/// Stages reported: "resolve", "layer" (item: short digest), "merge", "write", at the end "profile"
+/// (PullProfile). On failure or
 /// cancellation nothing stays.
 Task<PulledImage> pull(PullContext context, PullRequest request, ProgressSink progress);
 

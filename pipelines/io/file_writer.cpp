@@ -13,6 +13,7 @@
 
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/notifier.hpp"
+#include "pipelines/io/stage_meter.hpp"
 #include "pipelines/io/unique_fd.hpp"
 #include "pipelines/io/uring.hpp"
 #include "pipelines/io/wait.hpp"
@@ -63,16 +64,24 @@ class KeptError {
     std::exception_ptr error_;
 };
 
+void count_write(StageMeter* meter, StageMeter::Clock::time_point began, std::size_t size) {
+    if (!meter) return;
+    meter->add_busy(StageMeter::Clock::now() - began);
+    meter->add_bytes(size);
+}
+
 class PwriteWriter final : public FileWriter {
   public:
-    explicit PwriteWriter(int fd) : fd_(fd) {}
+    PwriteWriter(int fd, StageMeter* meter) : fd_(fd), meter_(meter) {}
 
     void write(Lease lease, std::size_t size, std::uint64_t offset) override {
         error_.rethrow();
+        const auto began = StageMeter::Clock::now();
         if (const int error = pwrite_all(fd_, lease.bytes().first(size), offset); error != 0) {
             error_.keep(error, offset);
             error_.rethrow();
         }
+        count_write(meter_, began, size);
     }
     Task<void> flush() override {
         error_.rethrow();
@@ -82,6 +91,7 @@ class PwriteWriter final : public FileWriter {
 
   private:
     int fd_;
+    StageMeter* meter_;
     KeptError error_;
 };
 
@@ -89,14 +99,18 @@ struct Write {
     Lease lease;
     std::size_t size;
     std::uint64_t offset;
+    StageMeter::Clock::time_point began{};
 };
 
 /// Shared with the handlers under way, so that a writer dropped without flush() leaves them sound.
 struct UringWrites : std::enable_shared_from_this<UringWrites> {
     // A descriptor of its own, so that a write under way cannot hit a file opened after the
     // caller's was closed.
-    UringWrites(int descriptor, Uring& r)
-        : fd(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0)), ring(r), changed(r.executor()) {
+    UringWrites(int descriptor, Uring& r, StageMeter* stage_meter)
+        : fd(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0)),
+          ring(r),
+          meter(stage_meter),
+          changed(r.executor()) {
         if (!fd) fail_errno(errno, "cannot duplicate a file descriptor");
     }
 
@@ -108,6 +122,7 @@ struct UringWrites : std::enable_shared_from_this<UringWrites> {
 
     const UniqueFd fd;
     Uring& ring;
+    StageMeter* const meter;
     KeptError error;
 
     std::mutex mutex;
@@ -145,6 +160,7 @@ void UringWrites::start_queued() {
 
 void UringWrites::start(Write write) {
     ++in_flight;
+    write.began = StageMeter::Clock::now();
     const auto index = write.lease.index();
     const auto size = write.size;
     const auto offset = write.offset;
@@ -165,17 +181,19 @@ void UringWrites::finished(const Write& write, int result) {
         failure = pwrite_all(fd.get(), rest, write.offset + done);
     }
     if (failure != 0) error.keep(failure, write.offset);
+    count_write(meter, write.began, done);
     if (--in_flight == 0) changed.notify();
 }
 
 class UringWriter final : public FileWriter {
   public:
-    UringWriter(int fd, Uring& ring) : writes_(std::make_shared<UringWrites>(fd, ring)) {}
+    UringWriter(int fd, Uring& ring, StageMeter* meter)
+        : writes_(std::make_shared<UringWrites>(fd, ring, meter)) {}
     ~UringWriter() override { writes_->drop_queued(); }
 
     void write(Lease lease, std::size_t size, std::uint64_t offset) override {
         writes_->error.rethrow();
-        writes_->queue({std::move(lease), size, offset});
+        writes_->queue({.lease = std::move(lease), .size = size, .offset = offset});
     }
 
     Task<void> flush() override {
@@ -194,9 +212,9 @@ class UringWriter final : public FileWriter {
 
 }  // namespace
 
-std::unique_ptr<FileWriter> make_file_writer(int fd, Uring* ring) {
-    if (ring == nullptr) return std::make_unique<PwriteWriter>(fd);
-    return std::make_unique<UringWriter>(fd, *ring);
+std::unique_ptr<FileWriter> make_file_writer(int fd, Uring* ring, StageMeter* meter) {
+    if (ring == nullptr) return std::make_unique<PwriteWriter>(fd, meter);
+    return std::make_unique<UringWriter>(fd, *ring, meter);
 }
 
 }  // namespace banger

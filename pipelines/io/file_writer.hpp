@@ -8,7 +8,7 @@
 
 namespace banger {
 
-class BlockingPool;
+class StageMeter;
 class Uring;
 
 /// Writes leased buffers to given places of one file. write() may be called from any worker thread;
@@ -28,7 +28,8 @@ class FileWriter {
 
 /// A writer for `fd`, which must outlive it. Uses `ring` (WRITE_FIXED) when it is not null,
 /// otherwise pwrite(2) in the calling thread. The file should be open with O_DIRECT where its file
-/// system allows.
-std::unique_ptr<FileWriter> make_file_writer(int fd, Uring* ring);
+/// system allows. `meter`, if any, is busy while a write is under way; it outlives the last of
+/// them.
+std::unique_ptr<FileWriter> make_file_writer(int fd, Uring* ring, StageMeter* meter = nullptr);
 
 }  // namespace banger

@@ -122,11 +122,34 @@ TEST_CASE("progress tells the stages in order and every layer to its last byte")
         CHECK(step.done <= step.total);
         layers[step.item] = step.done;
     }
-    CHECK(stages == std::vector<std::string>{"resolve", "layer", "merge", "write"});
+    CHECK(stages == std::vector<std::string>{"resolve", "layer", "merge", "write", "profile"});
     std::uint64_t sum = 0;
     for (const auto& [item, bytes] : layers)
         sum += bytes;
     CHECK(sum == pulled.download_bytes);
+}
+
+TEST_CASE("a pull's profile counts what went through each stage") {
+    const TempDir dir;
+    PullFixture fixture;
+    OciBuilder layout(dir / "layout");
+    const auto spec = three_layers(Packing::gzip);
+    layout.tag("v1", layout.image(spec));
+    const auto pulled = fixture.pull(layout.source("v1"));
+    std::uint64_t tars = 0;
+    for (const auto& layer : spec.layers)
+        tars += layer.tar.size();
+    std::map<std::string, std::uint64_t> bytes;
+    for (const auto& step : fixture.progress) {
+        if (step.stage == "profile") bytes[step.item] = step.done;
+    }
+    CHECK(bytes.size() == 9);
+    CHECK(bytes["network"] == pulled.download_bytes);
+    CHECK(bytes["blob hash"] == pulled.download_bytes);
+    CHECK(bytes["inflate"] == tars);
+    CHECK(bytes["tar hash"] == tars);
+    CHECK(bytes["tar parse"] == tars);
+    CHECK(bytes["write"] >= 3'000'000);  // the only large file
 }
 
 TEST_CASE("a layer that stands twice in a manifest is applied twice") {

@@ -30,10 +30,17 @@ struct BlockWriter::State {
     std::uint64_t end = 0;
     std::uint64_t logical = 0;  ///< number of the file's block that is being filled
     std::vector<Extent> extents{};
+    std::chrono::steady_clock::duration waited{};
 
     std::byte* block() {
-        if (!slab) slab = buffers.lease_blocking(stop);
+        if (!slab) lease_slab();
         return slab.bytes().data() + std::size_t{slab_used} * kBlockSize;
+    }
+
+    void lease_slab() {
+        const auto began = std::chrono::steady_clock::now();
+        slab = buffers.lease_blocking(stop);
+        waited += std::chrono::steady_clock::now() - began;
     }
 
     /// The block is full: it stays, or is a hole and its place is used again.
@@ -131,6 +138,10 @@ std::uint64_t BlockWriter::blocks_written() const {
 
 std::uint64_t BlockWriter::end_block() const {
     return state_->end;
+}
+
+std::chrono::steady_clock::duration BlockWriter::waited() const {
+    return state_->waited;
 }
 
 }  // namespace banger::image

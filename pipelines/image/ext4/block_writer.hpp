@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <span>
 #include <stop_token>
@@ -34,6 +35,8 @@ class BlockWriter {
     std::uint64_t blocks_written() const;
     /// One past the highest block given out; 0 when none was.
     std::uint64_t end_block() const;
+    /// How long buffers had to be waited for.
+    std::chrono::steady_clock::duration waited() const;
 
   private:
     struct State;

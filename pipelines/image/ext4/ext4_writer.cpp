@@ -105,7 +105,9 @@ class ImageWriter {
         Ext4Result result = summary();
         result.is_sparse = is_sparse;
         fs_.close();
+        const auto closed = std::chrono::steady_clock::now();
         sync_file(path_);
+        result.sync_time = std::chrono::steady_clock::now() - closed;
         return result;
     }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <stop_token>
 #include <string>
@@ -22,6 +23,7 @@ struct Ext4Result {
     std::uint64_t used_bytes = 0;  ///< blocks in use x 4096
     std::uint64_t free_bytes = 0;
     std::uint32_t inodes_used = 0;
+    std::chrono::nanoseconds sync_time{};
     bool is_sparse = true;  ///< false: the host's file system has no holes, zeros were written
 };
 

@@ -44,11 +44,13 @@ TEST_CASE("a progress event is a frame with its id") {
                               .done = 5,
                               .total = 10,
                               .rate = 2,
-                              .message = "two\nlines"};
+                              .message = "two\nlines",
+                              .busy_ms = 4};
     CHECK(progress_frame(event) ==
           "id: 7\nevent: progress\ndata: "
           "{\"seq\":7,\"stage\":\"download\",\"item\":\"abc\",\"done\":5,"
-          "\"total\":10,\"rate\":2,\"message\":\"two\\nlines\"}\n\n");
+          "\"total\":10,\"rate\":2,\"message\":\"two\\nlines\","
+          "\"busy_ms\":4,\"waiting_ms\":0}\n\n");
 }
 
 TEST_CASE("the last frame tells the operation and keeps the id") {
