@@ -178,12 +178,16 @@ TEST_CASE("a terminal has a size, is resized, and turns ^C into a signal") {
     Joined joined;
     auto& client = joined.client;
     const auto id =
-        client.start_exec(exec_request({"sh", "-c", "stty size; read x; stty size; sleep 60"},
+        client.start_exec(exec_request({"sh", "-c", "stty size; read x; stty size; exec cat"},
                                        R"(,"tty":true,"stdin":true,"width":100,"height":40)"));
     client.run_until([&] { return client.stream(id).out.find("40 100") != std::string::npos; }, 5s);
     client.send(id, guest::Channel::resize, R"({"Width":77,"Height":33})");
     client.send(id, guest::Channel::standard_in, "\n");
     client.run_until([&] { return client.stream(id).out.find("33 77") != std::string::npos; }, 5s);
+    // A shell that is about to start a program may swallow ^C: wait for what it becomes.
+    client.send(id, guest::Channel::standard_in, "up\n");
+    client.run_until(
+        [&] { return client.stream(id).out.find("up\r\nup\r\n") != std::string::npos; }, 5s);
     client.send(id, guest::Channel::standard_in, "\x03");
     client.run_until([&] { return client.stream(id).closed; }, 5s);
     CHECK(client.stream(id).status == R"({"signal":2})");
