@@ -24,6 +24,7 @@ struct BlockWriter::State {
 
     Lease slab{};                  ///< being filled; none before the first byte
     std::uint64_t slab_index = 0;  ///< of this layer, of the slab being filled or next to be
+    std::uint64_t slab_start = 0;  ///< its first block, once it is being filled
     std::uint32_t slab_used = 0;   ///< whole blocks in it
     std::size_t fill = 0;          ///< bytes of the block after those
     std::uint64_t blocks = 0;
@@ -40,6 +41,7 @@ struct BlockWriter::State {
     void lease_slab() {
         const auto began = std::chrono::steady_clock::now();
         slab = buffers.lease_blocking(stop);
+        slab_start = plan.slab(layer, slab_index);
         waited += std::chrono::steady_clock::now() - began;
     }
 
@@ -54,7 +56,7 @@ struct BlockWriter::State {
         if (logical >= std::numeric_limits<std::uint32_t>::max()) {
             fail(Errc::unsupported, "a file is larger than the 16 TiB that ext4 allows");
         }
-        std::uint64_t physical = plan.slab(layer, slab_index) + slab_used;
+        const std::uint64_t physical = slab_start + slab_used;
         add_to_extents(static_cast<std::uint32_t>(logical), physical);
         ++blocks;
         end = std::max(end, physical + 1);
@@ -74,8 +76,7 @@ struct BlockWriter::State {
 
     void flush() {
         if (slab_used == 0) return;
-        file.write(std::move(slab), std::size_t{slab_used} * kBlockSize,
-                   plan.slab(layer, slab_index) * kBlockSize);
+        file.write(std::move(slab), std::size_t{slab_used} * kBlockSize, slab_start * kBlockSize);
         slab = Lease{};
         ++slab_index;
         slab_used = 0;
