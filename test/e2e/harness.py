@@ -13,8 +13,6 @@ import subprocess
 import tempfile
 import time
 import unittest
-import urllib.error
-import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ["BANGER_BIN"]).resolve()  # the directory of banger, bangerd, agent
@@ -53,10 +51,12 @@ def has_ended(pid):
 
 
 class Home:
-    """A fresh home directory with the runtime directory beside it, and banger run in it."""
+    """A fresh home directory with the runtime directory beside it, and banger run in it; `inside` is the
+    beginning of every command line, if its processes belong into another network namespace."""
 
-    def __init__(self):
+    def __init__(self, inside=()):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="be2e-"))
+        self.inside = list(inside)
         self.env = {
             "HOME": str(self.dir / "home"),
             "XDG_RUNTIME_DIR": str(self.dir / "run"),
@@ -70,7 +70,7 @@ class Home:
         self.cache = self.dir / "home/.cache/banger"
 
     def argv(self, *args):
-        return [str(BIN / "banger"), *map(str, args)]
+        return [*self.inside, str(BIN / "banger"), *map(str, args)]
 
     def banger(self, *args, check=None, timeout=300, **options):
         """Runs banger; `check` is the exit status it must have."""
@@ -140,11 +140,13 @@ def free_port():
 
 
 class Registry:
-    """Debian's docker-registry on a loopback port, plain HTTP."""
+    """Debian's docker-registry, plain HTTP, on a loopback port or, given a command that puts it into another
+    network namespace, at an address there."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, address="127.0.0.1", inside=()):
         self.storage = pathlib.Path(directory) / "registry"
-        self.host = f"127.0.0.1:{free_port()}"
+        self.host = f"{address}:{free_port()}"
+        self.inside = list(inside)
         config = pathlib.Path(directory) / "registry.yml"
         config.write_text(f"""
 version: 0.1
@@ -160,18 +162,16 @@ http: {{addr: {self.host}}}
         self.up()
 
     def up(self):
-        self.process = subprocess.Popen(["docker-registry", "serve", str(self.config)],
+        self.process = subprocess.Popen([*self.inside, "docker-registry", "serve", str(self.config)],
                                         stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
         wait_until(self.answers, "the registry")
 
     def answers(self):
-        try:
-            return urllib.request.urlopen(f"http://{self.host}/v2/", timeout=1).status == 200
-        except (urllib.error.URLError, OSError):
-            return False
+        return subprocess.run([*self.inside, "curl", "-sf", f"http://{self.host}/v2/"], check=False,
+                              stdout=subprocess.DEVNULL).returncode == 0
 
     def push(self, source, name, *options):
-        subprocess.run(["skopeo", "--insecure-policy", "copy", "-q", "--dest-tls-verify=false",
+        subprocess.run([*self.inside, "skopeo", "--insecure-policy", "copy", "-q", "--dest-tls-verify=false",
                         *options, source, f"docker://{self.host}/{name}"], check=True)
         return f"{self.host}/{name}"
 
