@@ -85,7 +85,7 @@ void add_pull(CLI::App& image, Invocation& invocation) {
     auto arguments = std::make_shared<PullArguments>();
     auto& request = arguments->request;
     auto* command = add_command(image, "pull", "make an image of a container image", invocation);
-    command->add_option("reference", request.reference, "registry reference or oci:PATH[:TAG]")
+    command->add_option("reference", request.reference, "registry reference, oci:PATH[:TAG], oci-archive:PATH[:TAG], docker-archive:PATH[:IMAGE]")
         ->required();
     command->add_option("--name", request.name, "local name; default: from the reference");
     add_size_option(*command, "--size", request.size, "size of the file system");

@@ -1,5 +1,6 @@
 #include "cli/options.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
@@ -25,9 +26,18 @@ std::string absolute_path(const std::string& path) {
 }
 
 std::string absolute_reference(const std::string& reference) {
-    constexpr std::string_view kScheme = "oci:";
-    if (!reference.starts_with(kScheme) || reference.size() == kScheme.size()) return reference;
-    return std::string(kScheme) + absolute_path(reference.substr(kScheme.size()));
+    for (const std::string scheme : {"oci:", "oci-archive:", "docker-archive:"}) {
+        if (!reference.starts_with(scheme)) continue;
+        const auto rest = reference.substr(scheme.size());
+        // What follows the path is a name, and no path, though it may have slashes.
+        const bool is_docker = scheme.starts_with("docker");
+        const auto end = is_docker ? std::min(rest.find(':'), rest.size()) : rest.size();
+        const auto path = rest.substr(0, end);
+        const bool is_standard_input = path == "-" || path.starts_with("-:");
+        if (path.empty() || is_standard_input) return reference;
+        return scheme + absolute_path(path) + rest.substr(end);
+    }
+    return reference;
 }
 
 std::vector<std::string> resolve_env(const std::vector<std::string>& given) {

@@ -13,8 +13,8 @@ namespace banger::cli {
 CLI::Option* add_size_option(CLI::App& app, const std::string& name,
                              std::optional<std::uint64_t>& bytes, const std::string& help);
 
-/// "oci:PATH[:TAG]" with the path made absolute, for the daemon's working directory is not ours;
-/// anything else as it is.
+/// "oci:PATH[:TAG]", "oci-archive:PATH[:TAG]" and "docker-archive:PATH[:IMAGE]" with the path made
+/// absolute, for the daemon's working directory is not ours; anything else as it is, and so is "-".
 std::string absolute_reference(const std::string& reference);
 std::string absolute_path(const std::string& path);
 

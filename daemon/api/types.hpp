@@ -69,7 +69,9 @@ BOOST_DESCRIBE_STRUCT(ImageInfo, (),
 
 /// POST /v1/images -> operation image.pull, result ImageInfo.
 struct ImagePullRequest {
-    std::string reference;            ///< registry reference or oci:PATH[:TAG] (absolute path)
+    /// A registry reference, or, with an absolute path, oci:PATH[:TAG], oci-archive:PATH[:TAG],
+    /// docker-archive:PATH[:IMAGE].
+    std::string reference;
     std::optional<std::string> name;  ///< default: friendly name of the reference
     std::optional<std::uint64_t> size;
 };

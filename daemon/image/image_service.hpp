@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -7,8 +8,12 @@
 #include "daemon/api/types.hpp"
 #include "pipelines/io/progress.hpp"
 #include "pipelines/io/task.hpp"
+#include "pipelines/io/unique_fd.hpp"
 
 namespace banger::image {
+
+/// An archive that a client has sent, in a file without a name.
+using Archive = std::shared_ptr<const UniqueFd>;
 
 /// Images on this host: <state>/images/<id>/{rootfs.ext4,manifest.json}, a record per name. An
 /// image is acknowledged only when its data, directory and record are synced. The same pull asked
@@ -22,6 +27,9 @@ class ImageService {
     /// As find; throws Error{not_found} with the nearest name.
     virtual Task<api::ImageInfo> show(std::string ref) = 0;
     virtual Task<api::ImageInfo> pull(api::ImagePullRequest request, ProgressSink progress) = 0;
+    /// As pull; the reference means standard input, and `archive` is what came that way.
+    virtual Task<api::ImageInfo> pull_archive(api::ImagePullRequest request, Archive archive,
+                                              ProgressSink progress) = 0;
     /// Error{conflict} naming the VMs that use it.
     virtual Task<void> remove(std::string ref) = 0;
     /// At start: sweeps half-made images.

@@ -13,6 +13,7 @@
 #include "daemon/image/names.hpp"
 #include "daemon/image/shared_work.hpp"
 #include "daemon/store/store.hpp"
+#include "pipelines/image/opened_image.hpp"
 #include "pipelines/image/registry/reference.hpp"
 #include "pipelines/io/blocking_pool.hpp"
 #include "pipelines/io/error.hpp"
@@ -108,26 +109,30 @@ class LocalImages final : public ImageService {
     }
 
     Task<api::ImageInfo> pull(api::ImagePullRequest request, ProgressSink progress) override {
-        const std::string name =
-            request.name ? *request.name : friendly_name(parse_source(request.reference));
-        check_name("image", name);
+        return pull_archive(std::move(request), nullptr, std::move(progress));
+    }
+
+    Task<api::ImageInfo> pull_archive(api::ImagePullRequest request, Archive archive,
+                                      ProgressSink progress) override {
+        if (request.name) check_name("image", *request.name);
         const std::uint64_t size = request.size.value_or(0);
         if (progress) progress({.stage = "resolve", .message = "resolving " + request.reference});
-        const Digest digest =
-            co_await resolve(parts_.pull, request.reference, parts_.plain_http_registries);
-        const std::string id = image_id(digest, size);
+        const auto opened = co_await open(request.reference, std::move(archive));
+        co_await opened->resolve();
+        const std::string name = request.name ? *request.name : opened->suggested_name();
+        const std::string id = image_id(opened->image().digest, size);
 
         api::ImageInfo info;
         if (auto here = co_await find_content(id)) {
             info = *here;
         } else {
-            auto work = [this, request, id, size](ProgressSink sink) {
-                return fetch(request.reference, id, size, std::move(sink));
+            auto work = [this, opened, id, size](ProgressSink sink) {
+                return fetch(opened, id, size, std::move(sink));
             };
             info = co_await pulls_.join(id, work, std::move(progress));
         }
         info.name = name;
-        info.reference = to_string(parse_source(request.reference));
+        info.reference = opened->reference();
         // What was pulled is recorded, even for one who has just gone.
         const bool throws = co_await boost::asio::this_coro::throw_if_cancelled();
         co_await boost::asio::this_coro::throw_if_cancelled(false);
@@ -188,20 +193,23 @@ class LocalImages final : public ImageService {
         co_return std::nullopt;
     }
 
-    Task<api::ImageInfo> fetch(std::string reference, std::string id, std::uint64_t size,
-                               ProgressSink progress) {
+    Task<std::shared_ptr<OpenedImage>> open(std::string reference, Archive archive) {
+        co_return co_await open_image(parts_.pull, std::move(reference),
+                                      {.plain_http_hosts = parts_.plain_http_registries,
+                                       .spool_dir = parts_.paths.images(),
+                                       .standard_input = std::move(archive)});
+    }
+
+    Task<api::ImageInfo> fetch(std::shared_ptr<OpenedImage> opened, std::string id,
+                               std::uint64_t size, ProgressSink progress) {
         const std::string final_path = parts_.paths.images() + "/" + id;
         PullRequest request;
-        request.source = reference;
+        request.image = std::move(opened);
         request.staging_dir = final_path + ".staging";
         request.cache_dir = parts_.paths.cache;
         request.size = size;
-        request.plain_http_hosts = parts_.plain_http_registries;
         const StagingDirectory staging(request.staging_dir);
         const auto pulled = co_await image::pull(parts_.pull, request, std::move(progress));
-        if (image_id(pulled.digest, size) != id) {
-            fail(Errc::conflict, "{} changed while it was being pulled; try again", reference);
-        }
         co_await shielded(publish(parts_.pull.pool, staging.path(), final_path));
         co_return describe(pulled, id, parts_.paths);
     }

@@ -1,11 +1,8 @@
 #include "pipelines/image/layer_puller.hpp"
 
 #include <spdlog/spdlog.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <boost/system/system_error.hpp>
-#include <cerrno>
 
 #include "pipelines/io/blocking_pool.hpp"
 #include "pipelines/io/error.hpp"
@@ -51,21 +48,14 @@ std::unique_ptr<BlobCache::Writer> begin_copy(const BlobCache* cache, const Dige
 }
 
 /// Full chunks from a file.
-ReadChunk read_from(int fd, StageMeter& meter) {
-    return [fd, &meter](Chunk& chunk) {
+ReadChunk read_from(const Blob& blob, StageMeter& meter) {
+    return [&blob, &meter, at = std::uint64_t{0}](Chunk& chunk) mutable {
         const StageTimer busy(meter);
         if (!chunk.memory) {
             chunk.memory = std::make_unique_for_overwrite<std::byte[]>(Chunk::kCapacity);
         }
-        chunk.size = 0;
-        while (chunk.size < Chunk::kCapacity) {
-            const auto count =
-                ::read(fd, chunk.memory.get() + chunk.size, Chunk::kCapacity - chunk.size);
-            if (count < 0 && errno == EINTR) continue;
-            if (count < 0) fail_errno(errno, "cannot read a blob");
-            if (count == 0) break;
-            chunk.size += static_cast<std::size_t>(count);
-        }
+        chunk.size = blob.read_at(at, chunk.writable());
+        at += chunk.size;
         meter.add_bytes(chunk.size);
         return chunk.size > 0;
     };
@@ -175,7 +165,9 @@ Task<bool> LayerPuller::decode_cached(std::size_t layer) {
     auto file = cache_->find(descriptor);
     if (!file) co_return false;
     try {
-        contents_[layer] = co_await decode_file(layer, std::move(file));
+        contents_[layer] = co_await decode_file(
+            layer,
+            {.file = std::move(file), .stream = nullptr, .offset = 0, .size = descriptor.size});
         co_return true;
     } catch (const Error& error) {
         if (!is_damage(error)) throw;
@@ -188,14 +180,13 @@ Task<bool> LayerPuller::decode_cached(std::size_t layer) {
 }
 
 Task<TarContents> LayerPuller::decode(std::size_t layer, Blob blob, BlobCache::Writer* copy) {
-    if (blob.file) co_return co_await decode_file(layer, std::move(blob.file));
+    if (blob.file) co_return co_await decode_file(layer, std::move(blob));
     co_return co_await decode_stream(layer, *blob.stream, copy);
 }
 
-Task<TarContents> LayerPuller::decode_file(std::size_t layer, UniqueFd file) {
+Task<TarContents> LayerPuller::decode_file(std::size_t layer, Blob blob) {
     co_return co_await run_blocking(context_.pool, [&](std::stop_token stop) {
-        return decode_blocking(layer, read_from(file.get(), profile_.network), nullptr,
-                               std::move(stop));
+        return decode_blocking(layer, read_from(blob, profile_.network), nullptr, std::move(stop));
     });
 }
 

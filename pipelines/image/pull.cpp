@@ -12,6 +12,7 @@
 
 #include "pipelines/image/image_record.hpp"
 #include "pipelines/image/layer_puller.hpp"
+#include "pipelines/image/opened_image.hpp"
 #include "pipelines/io/atomic_file.hpp"
 #include "pipelines/io/blocking_pool.hpp"
 #include "pipelines/io/error.hpp"
@@ -133,23 +134,34 @@ Task<void> write_record(const PullContext& context, const StagingDir& staging, s
     });
 }
 
+Task<std::shared_ptr<OpenedImage>> open(PullContext context, PullRequest request) {
+    const auto parent = std::filesystem::path(request.staging_dir).parent_path().string();
+    co_return co_await open_image(context, std::move(request.source),
+                                  {.plain_http_hosts = std::move(request.plain_http_hosts),
+                                   .spool_dir = parent,
+                                   .standard_input = nullptr});
+}
+
 }  // namespace
 
 Task<Digest> resolve(PullContext context, std::string source,
                      std::vector<std::string> plain_http_hosts) {
-    const auto reference = parse_source(source);
-    const auto from = open_source(context.executor, reference, std::move(plain_http_hosts));
-    auto image = co_await resolve_image(*from, to_string(reference));
-    co_return std::move(image.digest);
+    const auto opened =
+        co_await open_image(context, std::move(source),
+                            {.plain_http_hosts = std::move(plain_http_hosts),
+                             .spool_dir = std::filesystem::temp_directory_path().string(),
+                             .standard_input = nullptr});
+    co_await opened->resolve();
+    co_return opened->image().digest;
 }
 
 Task<PulledImage> pull(PullContext context, PullRequest request, ProgressSink progress) {
     if (!progress) progress = [](const Progress&) {};
-    const auto reference = parse_source(request.source);
-    const auto source = open_source(context.executor, reference, request.plain_http_hosts);
-    PulledImage pulled{.reference = to_string(reference)};
+    const auto opened = request.image ? request.image : co_await open(context, request);
+    PulledImage pulled{.reference = opened->reference()};
     progress({.stage = "resolve", .message = pulled.reference});
-    const auto image = co_await resolve_image(*source, pulled.reference);
+    co_await opened->resolve();
+    const auto& image = opened->image();
     pulled.digest = image.digest;
     pulled.config = image.config.config;
     pulled.download_bytes = compressed_size(image.manifest);
@@ -157,8 +169,8 @@ Task<PulledImage> pull(PullContext context, PullRequest request, ProgressSink pr
 
     StagingDir staging(request.staging_dir);
     PullProfile profile;
-    auto layers =
-        co_await write_content(context, request, *source, image, staging, profile, progress);
+    auto layers = co_await write_content(context, request, opened->source(), image, staging,
+                                         profile, progress);
     WarningList warnings;
     for (const auto& layer : layers)
         warnings.append(layer.warnings);

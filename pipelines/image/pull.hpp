@@ -3,6 +3,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/describe.hpp>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,8 @@ class Uring;
 }  // namespace banger
 
 namespace banger::image {
+
+class OpenedImage;
 
 /// What of the image's configuration (image-spec config.md, "config") a VM needs.
 struct ImageConfig {
@@ -38,7 +41,8 @@ struct PullContext {
 };
 
 struct PullRequest {
-    std::string source;       ///< a registry reference, or "oci:PATH[:TAG]"
+    std::string source;  ///< a registry reference, "oci:PATH[:TAG]", "docker-archive:PATH", …
+    std::shared_ptr<OpenedImage> image;  ///< when it is open already: then `source` is not read
     std::string staging_dir;  ///< made by the pull; removed again when it fails or is cancelled
     std::string cache_dir;    ///< blobs go to <cache_dir>/oci/blobs/sha256/<hex>
     std::uint64_t size = 0;   ///< bytes of the file system; 0: by content
@@ -61,13 +65,13 @@ struct PulledImage {
 Task<Digest> resolve(PullContext context, std::string source,
                      std::vector<std::string> plain_http_hosts);
 
-/// Registry (or layout) to `<staging_dir>/rootfs.ext4` and `<staging_dir>/manifest.json` in one
-/// overlapped pass: layers are downloaded, hashed, inflated, hashed again, cut into entries and
-/// written to their final blocks in parallel; then merged in order, and the metadata written once.
-/// All of it is on disk and synced when this returns; the caller publishes by renaming staging_dir.
-/// Stages reported: "resolve", "layer" (item: short digest), "merge", "write", at the end "profile"
-/// (PullProfile). On failure or
-/// cancellation nothing stays.
+/// Registry (or layout, or archive) to `<staging_dir>/rootfs.ext4` and
+/// `<staging_dir>/manifest.json` in one overlapped pass: layers are downloaded, hashed, inflated,
+/// hashed again, cut into entries and written to their final blocks in parallel; then merged in
+/// order, and the metadata written once. All of it is on disk and synced when this returns; the
+/// caller publishes by renaming staging_dir. Stages reported: "resolve", "layer" (item: short
+/// digest), "merge", "write", at the end "profile" (PullProfile). On failure or cancellation
+/// nothing stays.
 Task<PulledImage> pull(PullContext context, PullRequest request, ProgressSink progress);
 
 }  // namespace banger::image

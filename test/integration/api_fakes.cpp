@@ -1,5 +1,7 @@
 #include "test/integration/api_fakes.hpp"
 
+#include <unistd.h>
+
 #include <chrono>
 
 #include "pipelines/io/error.hpp"
@@ -212,6 +214,15 @@ Task<api::ImageInfo> FakeImages::pull(api::ImagePullRequest request, ProgressSin
     auto& info = images_[request.name.value_or(request.reference)];
     info.name = request.name.value_or(request.reference);
     info.reference = request.reference;
+    co_return info;
+}
+
+Task<api::ImageInfo> FakeImages::pull_archive(api::ImagePullRequest request, image::Archive archive,
+                                              ProgressSink) {
+    auto& info = images_[request.name.value_or(request.reference)];
+    info.name = request.name.value_or(request.reference);
+    info.reference = request.reference;
+    info.download_bytes = static_cast<std::uint64_t>(::lseek(archive->get(), 0, SEEK_END));
     co_return info;
 }
 

@@ -64,6 +64,9 @@ class FakeImages final : public image::ImageService {
     Task<api::ImageInfo> show(std::string ref) override;
     /// References that begin with "bad" fail with digest_mismatch.
     Task<api::ImageInfo> pull(api::ImagePullRequest request, ProgressSink progress) override;
+    /// Counts the bytes that came as the image's download_bytes.
+    Task<api::ImageInfo> pull_archive(api::ImagePullRequest request, image::Archive archive,
+                                      ProgressSink progress) override;
     Task<void> remove(std::string ref) override;
     Task<void> reconcile() override;
 

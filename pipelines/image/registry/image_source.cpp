@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "pipelines/image/registry/oci_layout.hpp"
@@ -9,17 +10,20 @@
 #include "pipelines/io/error.hpp"
 
 namespace banger::image {
-namespace {
-
-std::size_t read_file_some(int fd, std::span<std::byte> buffer) {
-    for (;;) {
-        const auto count = ::read(fd, buffer.data(), buffer.size());
-        if (count >= 0) return static_cast<std::size_t>(count);
-        if (errno != EINTR) fail_errno(errno, "cannot read a blob");
+std::size_t Blob::read_at(std::uint64_t at, std::span<std::byte> buffer) const {
+    if (at >= size) return 0;
+    const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), size - at));
+    std::size_t got = 0;
+    while (got < want) {
+        const auto count = ::pread(file.get(), buffer.data() + got, want - got,
+                                   static_cast<off_t>(offset + at + got));
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) fail_errno(errno, "cannot read a blob");
+        if (count == 0) break;
+        got += static_cast<std::size_t>(count);
     }
+    return got;
 }
-
-}  // namespace
 
 std::unique_ptr<ImageSource> open_source(boost::asio::any_io_executor executor,
                                          const SourceReference& reference,
@@ -44,21 +48,34 @@ void check_document(std::string_view body, const Descriptor& descriptor, std::st
     }
 }
 
+std::string read_document(const Blob& blob, std::string_view what) {
+    if (blob.size > kMaxDocumentBytes) {
+        fail(Errc::invalid_argument, "{} is larger than {} bytes", what, kMaxDocumentBytes);
+    }
+    std::string text(static_cast<std::size_t>(blob.size), '\0');
+    text.resize(blob.read_at(0, std::as_writable_bytes(std::span(text))));
+    return text;
+}
+
 Task<std::string> read_small_blob(ImageSource& source, Descriptor descriptor, std::string what) {
     if (descriptor.size > kMaxDocumentBytes) {
         fail(Errc::invalid_argument, "{} is larger than {} bytes", what, kMaxDocumentBytes);
     }
-    auto blob = co_await source.open_blob(descriptor);
-    std::string body(static_cast<std::size_t>(descriptor.size) + 1, '\0');
-    std::size_t size = 0;
-    while (size < body.size()) {
-        const auto rest = std::as_writable_bytes(std::span(body)).subspan(size);
-        const auto count = blob.file ? read_file_some(blob.file.get(), rest)
-                                     : co_await blob.stream->read_some(rest);
-        if (count == 0) break;
-        size += count;
+    const auto blob = co_await source.open_blob(descriptor);
+    std::string body;
+    if (blob.file) {
+        body = read_document(blob, what);
+    } else {
+        body.resize(static_cast<std::size_t>(descriptor.size) + 1);
+        std::size_t size = 0;
+        while (size < body.size()) {
+            const auto rest = std::as_writable_bytes(std::span(body)).subspan(size);
+            const auto count = co_await blob.stream->read_some(rest);
+            if (count == 0) break;
+            size += count;
+        }
+        body.resize(size);
     }
-    body.resize(size);
     check_document(body, descriptor, what);
     co_return body;
 }

@@ -23,10 +23,16 @@ class BlobStream {
     virtual Task<std::size_t> read_some(std::span<std::byte> buffer) = 0;
 };
 
-/// A blob: a local file, or a stream.
+/// A blob: a part of a local file, or a stream.
 struct Blob {
     UniqueFd file;
     std::unique_ptr<BlobStream> stream;
+    std::uint64_t offset = 0;  ///< of the file
+    std::uint64_t size = 0;    ///< of the part
+
+    /// Of a local one: what fits into the buffer from `at` on, less at its end. Blocks; several may
+    /// read at once. Throws Error{internal}.
+    std::size_t read_at(std::uint64_t at, std::span<std::byte> buffer) const;
 };
 
 /// A manifest or index with the digest it is known by.
@@ -35,8 +41,8 @@ struct Document {
     Digest digest;
 };
 
-/// Where an image comes from: a registry, or a layout on disk. Used by the loop's thread; outlives
-/// its streams. Several blobs may be read at once.
+/// Where an image comes from: a registry, a layout or an archive on disk. Used by the loop's
+/// thread; outlives its streams. Several blobs may be read at once.
 class ImageSource {
   public:
     virtual ~ImageSource() = default;
@@ -47,11 +53,19 @@ class ImageSource {
     virtual Task<Blob> open_blob(Descriptor descriptor) = 0;
     /// True when blobs are worth keeping in the cache: they are not on this machine already.
     virtual bool is_remote() const = 0;
+    /// A reference that the source itself gives for its image, such as a Docker archive's
+    /// "docker.io/library/debian:bookworm"; empty when it has none. After root().
+    virtual std::string own_name() const { return {}; }
 };
 
+/// Of anything but an archive, which open_archive opens.
 std::unique_ptr<ImageSource> open_source(boost::asio::any_io_executor executor,
                                          const SourceReference& reference,
                                          std::vector<std::string> plain_http_hosts);
+
+/// All of a small local file, not verified. Throws Error{invalid_argument} beyond
+/// kMaxDocumentBytes.
+std::string read_document(const Blob& blob, std::string_view what);
 
 /// All of a small blob, verified against its descriptor.
 Task<std::string> read_small_blob(ImageSource& source, Descriptor descriptor, std::string what);

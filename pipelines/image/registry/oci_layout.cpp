@@ -2,12 +2,10 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
 
 #include "pipelines/io/error.hpp"
-#include "pipelines/io/json.hpp"
 
 namespace banger::image {
 namespace {
@@ -16,22 +14,39 @@ UniqueFd open_below(int directory, const std::string& name, int flags) {
     return UniqueFd(::openat(directory, name.c_str(), flags | O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
 }
 
-std::string read_document(int fd, std::string_view what) {
-    std::string text(kMaxDocumentBytes + 1, '\0');
-    std::size_t size = 0;
-    while (size < text.size()) {
-        const auto count = ::read(fd, text.data() + size, text.size() - size);
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) fail_errno(errno, "cannot read {}", what);
-        if (count == 0) break;
-        size += static_cast<std::size_t>(count);
+/// Opened component by component, through no link.
+class DirectoryFiles : public LayoutFiles {
+  public:
+    explicit DirectoryFiles(const std::string& path)
+        : directory_(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+        if (!directory_) fail_errno(errno, "cannot open the OCI layout {}", path);
     }
-    if (size > kMaxDocumentBytes) {
-        fail(Errc::invalid_argument, "{} is larger than {} bytes", what, kMaxDocumentBytes);
+
+    std::optional<Blob> find(const std::string& path) const override {
+        UniqueFd parent;
+        std::size_t begin = 0;
+        for (auto slash = path.find('/'); slash != path.npos; slash = path.find('/', begin)) {
+            parent = open_below(parent ? parent.get() : directory_.get(),
+                                path.substr(begin, slash - begin), O_DIRECTORY);
+            if (!parent) return std::nullopt;
+            begin = slash + 1;
+        }
+        // Without O_NONBLOCK a FIFO would wait for a writer that never comes.
+        auto file =
+            open_below(parent ? parent.get() : directory_.get(), path.substr(begin), O_NONBLOCK);
+        struct stat status{};
+        if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
+            return std::nullopt;
+        }
+        return Blob{.file = std::move(file),
+                    .stream = nullptr,
+                    .offset = 0,
+                    .size = static_cast<std::uint64_t>(status.st_size)};
     }
-    text.resize(size);
-    return text;
-}
+
+  private:
+    UniqueFd directory_;
+};
 
 std::string ref_name(const Descriptor& descriptor) {
     const auto found = descriptor.annotations.find(std::string(kRefNameAnnotation));
@@ -40,21 +55,21 @@ std::string ref_name(const Descriptor& descriptor) {
 
 class OciLayout : public ImageSource {
   public:
-    explicit OciLayout(const LayoutReference& reference) : reference_(reference) {
-        directory_ = UniqueFd(::open(reference.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        if (!directory_) fail_errno(errno, "cannot open the OCI layout {}", reference.path);
-    }
+    OciLayout(std::unique_ptr<LayoutFiles> files, std::string place, std::string source,
+              std::string tag)
+        : files_(std::move(files)),
+          place_(std::move(place)),
+          source_(std::move(source)),
+          tag_(std::move(tag)) {}
 
     Task<Document> root() override {
-        auto file = open_below(directory_.get(), "index.json", 0);
-        if (!file) {
-            fail(Errc::not_found, "{} is no OCI layout: it has no index.json", reference_.path);
-        }
-        const auto text = read_document(file.get(), reference_.path + "/index.json");
+        const auto file = files_->find("index.json");
+        if (!file) fail(Errc::not_found, "{} has no index.json", place_);
+        const auto text = read_document(*file, "the index.json of " + place_);
         auto content = parse_manifest(text, {});
         auto* index = std::get_if<Index>(&content);
         if (!index) {
-            fail(Errc::invalid_argument, "{}/index.json is no image index", reference_.path);
+            fail(Errc::invalid_argument, "the index.json of {} is no image index", place_);
         }
         keep_tagged(*index);
         co_return Document{std::move(content), sha256(text)};
@@ -66,19 +81,14 @@ class OciLayout : public ImageSource {
     }
 
     Task<Blob> open_blob(Descriptor descriptor) override {
-        auto blobs = open_below(directory_.get(), "blobs", O_DIRECTORY);
-        auto algorithm = open_below(blobs.get(), descriptor.digest.algorithm, O_DIRECTORY);
-        auto file = open_below(algorithm.get(), descriptor.digest.hex, 0);
-        struct stat status{};
-        if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
-            fail(Errc::not_found, "the OCI layout {} lacks the blob {}", reference_.path,
-                 descriptor.digest.to_string());
-        }
-        if (static_cast<std::uint64_t>(status.st_size) != descriptor.size) {
+        const auto& digest = descriptor.digest;
+        auto blob = files_->find("blobs/" + digest.algorithm + "/" + digest.hex);
+        if (!blob) fail(Errc::not_found, "{} lacks the blob {}", place_, digest.to_string());
+        if (blob->size != descriptor.size) {
             fail(Errc::digest_mismatch, "blob {} has {} bytes, its descriptor says {}",
-                 descriptor.digest.short_hex(), status.st_size, descriptor.size);
+                 digest.short_hex(), blob->size, descriptor.size);
         }
-        co_return Blob{std::move(file), nullptr};
+        co_return std::move(*blob);
     }
 
     bool is_remote() const override { return false; }
@@ -92,38 +102,44 @@ class OciLayout : public ImageSource {
             const auto name = ref_name(entry);
             if (!name.empty()) names += (names.empty() ? "" : ", ") + name;
         }
-        if (reference_.tag.empty()) {
+        if (tag_.empty()) {
             check_unambiguous(index, names);
             return;
         }
-        std::erase_if(index.manifests,
-                      [&](const auto& entry) { return ref_name(entry) != reference_.tag; });
+        std::erase_if(index.manifests, [&](const auto& entry) { return ref_name(entry) != tag_; });
         if (index.manifests.empty()) {
-            fail(Errc::not_found, "no image tagged '{}' in the OCI layout {}; it has {}",
-                 reference_.tag, reference_.path, names.empty() ? "no tags" : names);
+            fail(Errc::not_found, "no image tagged '{}' in {}; it has {}", tag_, place_,
+                 names.empty() ? "no tags" : names);
         }
     }
 
     void check_unambiguous(const Index& index, const std::string& names) const {
-        if (index.manifests.empty()) {
-            fail(Errc::not_found, "the OCI layout {} has no image in it", reference_.path);
-        }
+        if (index.manifests.empty()) fail(Errc::not_found, "{} has no image in it", place_);
         for (const auto& entry : index.manifests) {
             if (ref_name(entry) == ref_name(index.manifests.front())) continue;
-            fail(Errc::invalid_argument,
-                 "the OCI layout {} has several images ({}); write oci:{}:TAG", reference_.path,
-                 names, reference_.path);
+            fail(Errc::invalid_argument, "{} has several images ({}); write {}:TAG", place_, names,
+                 source_);
         }
     }
 
-    LayoutReference reference_;
-    UniqueFd directory_;
+    std::unique_ptr<LayoutFiles> files_;
+    std::string place_;
+    std::string source_;
+    std::string tag_;
 };
 
 }  // namespace
 
 std::unique_ptr<ImageSource> open_layout(const LayoutReference& reference) {
-    return std::make_unique<OciLayout>(reference);
+    return make_layout(std::make_unique<DirectoryFiles>(reference.path),
+                       "the OCI layout " + reference.path,
+                       LayoutReference{reference.path, {}}.to_string(), reference.tag);
+}
+
+std::unique_ptr<ImageSource> make_layout(std::unique_ptr<LayoutFiles> files, std::string place,
+                                         std::string source, std::string tag) {
+    return std::make_unique<OciLayout>(std::move(files), std::move(place), std::move(source),
+                                       std::move(tag));
 }
 
 }  // namespace banger::image

@@ -11,6 +11,9 @@ namespace {
 constexpr std::string_view kDefaultDomain = "docker.io";
 constexpr std::string_view kOfficialPrefix = "library/";
 constexpr std::string_view kLayoutPrefix = "oci:";
+constexpr std::string_view kOciArchivePrefix = "oci-archive:";
+constexpr std::string_view kDockerArchivePrefix = "docker-archive:";
+constexpr std::string_view kStandardInput = "-";
 constexpr std::size_t kMaxName = 255;
 constexpr std::size_t kMaxTag = 128;
 constexpr std::size_t kMaxFriendlyName = 63;
@@ -150,16 +153,40 @@ void check_name(std::string_view text, const Reference& reference) {
     }
 }
 
+void check_source_path(std::string_view path, std::string_view text, std::string_view thing,
+                       std::string_view prefix, std::string_view name) {
+    if (!path.empty() && path.find('\0') == std::string_view::npos) return;
+    fail(Errc::invalid_argument, "'{}' names no {}; write {}PATH or {}PATH:{}", text, thing, prefix,
+         prefix, name);
+}
+
 /// Where an "oci:PATH:TAG" has its tag: after the last ':' that is followed by no '/'.
 LayoutReference parse_layout(std::string_view text) {
     auto path = text.substr(kLayoutPrefix.size());
     auto tag = take_tag(path);
     if (!tag.empty()) tag.remove_prefix(1);
-    if (path.empty() || path.find('\0') != std::string_view::npos) {
-        fail(Errc::invalid_argument, "'{}' names no directory; write oci:PATH or oci:PATH:TAG",
-             text);
-    }
+    check_source_path(path, text, "directory", kLayoutPrefix, "TAG");
     return {std::string(path), std::string(tag)};
+}
+
+ArchiveReference parse_oci_archive(std::string_view text) {
+    auto path = text.substr(kOciArchivePrefix.size());
+    auto tag = take_tag(path);
+    if (!tag.empty()) tag.remove_prefix(1);
+    check_source_path(path, text, "file", kOciArchivePrefix, "TAG");
+    return {ArchiveReference::Kind::oci, std::string(path), std::string(tag)};
+}
+
+/// The name within may have slashes and colons of its own, so the path ends at the first colon.
+ArchiveReference parse_docker_archive(std::string_view text) {
+    const auto rest = text.substr(kDockerArchivePrefix.size());
+    const auto path = rest.substr(0, rest.find(':'));
+    check_source_path(path, text, "file", kDockerArchivePrefix, "IMAGE");
+    ArchiveReference reference{ArchiveReference::Kind::docker, std::string(path), {}};
+    if (path.size() < rest.size()) {
+        reference.name = parse_reference(rest.substr(path.size() + 1)).to_string();
+    }
+    return reference;
 }
 
 std::string clean_name(std::string_view text) {
@@ -183,6 +210,23 @@ std::string_view last_component(std::string_view path) {
     return path.substr(path.rfind('/') + 1);
 }
 
+/// "app" for "/tmp/app.tar.gz"
+std::string_view stem_of_archive(std::string_view path) {
+    auto name = last_component(path);
+    for (const std::string_view ending : {".gz", ".zst", ".tgz", ".tar"}) {
+        if (name.ends_with(ending)) name.remove_suffix(ending.size());
+    }
+    return name;
+}
+
+std::string friendly_archive_name(const ArchiveReference& archive) {
+    if (archive.kind == ArchiveReference::Kind::docker && !archive.name.empty()) {
+        return friendly_name(parse_reference(archive.name));
+    }
+    const std::string name(stem_of_archive(archive.path));
+    return clean_name(archive.name.empty() ? name : name + "-" + archive.name);
+}
+
 }  // namespace
 
 std::string Reference::to_string() const {
@@ -198,6 +242,12 @@ std::string Reference::api_host() const {
 
 std::string LayoutReference::to_string() const {
     return std::string(kLayoutPrefix) + path + (tag.empty() ? "" : ":" + tag);
+}
+
+std::string ArchiveReference::to_string() const {
+    if (kind == Kind::any) return path;
+    const auto prefix = kind == Kind::oci ? kOciArchivePrefix : kDockerArchivePrefix;
+    return std::string(prefix) + path + (name.empty() ? "" : ":" + name);
 }
 
 Reference parse_reference(std::string_view text) {
@@ -231,6 +281,9 @@ Reference parse_reference(std::string_view text) {
 
 SourceReference parse_source(std::string_view text) {
     if (text.starts_with(kLayoutPrefix)) return parse_layout(text);
+    if (text.starts_with(kOciArchivePrefix)) return parse_oci_archive(text);
+    if (text.starts_with(kDockerArchivePrefix)) return parse_docker_archive(text);
+    if (text == kStandardInput) return ArchiveReference{.path = std::string(text), .name = {}};
     return parse_reference(text);
 }
 
@@ -242,6 +295,9 @@ std::string friendly_name(const SourceReference& source) {
     if (const auto* layout = std::get_if<LayoutReference>(&source)) {
         const std::string name(last_component(layout->path));
         return clean_name(layout->tag.empty() ? name : name + "-" + layout->tag);
+    }
+    if (const auto* archive = std::get_if<ArchiveReference>(&source)) {
+        return friendly_archive_name(*archive);
     }
     const auto& reference = std::get<Reference>(source);
     const std::string name(last_component(reference.path));

@@ -33,7 +33,19 @@ struct LayoutReference {
     std::string to_string() const;
 };
 
-using SourceReference = std::variant<Reference, LayoutReference>;
+/// A tar with images in it: "oci-archive:PATH[:TAG]", "docker-archive:PATH[:REF]", or "-", which is
+/// whatever of the two comes through standard input.
+struct ArchiveReference {
+    enum class Kind { any, oci, docker };
+    Kind kind = Kind::any;
+    std::string path;  ///< "-": standard input
+    std::string name;  ///< of the image within: a tag, or a Docker reference; empty: the only one
+
+    bool is_standard_input() const { return path == "-"; }
+    std::string to_string() const;
+};
+
+using SourceReference = std::variant<Reference, LayoutReference, ArchiveReference>;
 
 /// Throws Error{invalid_argument} saying what is wrong with the text.
 Reference parse_reference(std::string_view text);
@@ -41,8 +53,9 @@ SourceReference parse_source(std::string_view text);
 std::string to_string(const SourceReference& source);
 
 /// The name an image gets when its user gives none: "debian-bookworm" for
-/// docker.io/library/debian:bookworm, "app-0123456789ab" for app@sha256:0123456789ab…; lower case
-/// letters, digits, '.', '_' and '-', at most 63, beginning with a letter or digit.
+/// docker.io/library/debian:bookworm, "app-0123456789ab" for app@sha256:0123456789ab…, "app" for
+/// oci-archive:/tmp/app.tar.gz; lower case letters, digits, '.', '_' and '-', at most 63, beginning
+/// with a letter or digit.
 std::string friendly_name(const SourceReference& source);
 
 }  // namespace banger::image

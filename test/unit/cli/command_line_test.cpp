@@ -74,6 +74,19 @@ TEST_CASE("only commands that work without a daemon start none") {
     CHECK(parse({"doctor"}).starts_daemon);
 }
 
+TEST_CASE("paths of archives are made absolute, names within and standard input are left alone") {
+    const auto here = std::filesystem::current_path().string();
+    CHECK(absolute_reference("oci-archive:./a.tar:v1") == "oci-archive:" + here + "/a.tar:v1");
+    CHECK(absolute_reference("docker-archive:a.tar") == "docker-archive:" + here + "/a.tar");
+    CHECK(absolute_reference("docker-archive:../a.tar:quay.io/../b:1") ==
+          "docker-archive:" + std::filesystem::path(here).parent_path().string() +
+              "/a.tar:quay.io/../b:1");
+    for (const auto* same : {"-", "docker-archive:-", "docker-archive:-:app:v1", "oci-archive:-",
+                             "oci-archive:-:v1", "docker-archive:"}) {
+        CHECK(absolute_reference(same) == same);
+    }
+}
+
 TEST_CASE("paths of OCI layouts are made absolute, other references are left alone") {
     const auto here = std::filesystem::current_path().string();
     CHECK(absolute_reference("oci:images/a:tag") == "oci:" + here + "/images/a:tag");

@@ -101,6 +101,10 @@ struct NoImages final : image::ImageService {
     Task<api::ImageInfo> pull(api::ImagePullRequest, ProgressSink) override {
         co_return api::ImageInfo();
     }
+    Task<api::ImageInfo> pull_archive(api::ImagePullRequest, image::Archive,
+                                      ProgressSink) override {
+        co_return api::ImageInfo();
+    }
     Task<void> remove(std::string) override { co_return; }
     Task<void> reconcile() override { co_return; }
 };

@@ -103,6 +103,32 @@ TEST_CASE("oci: names a layout, its tag is what follows the last colon") {
     CHECK(std::holds_alternative<Reference>(parse_source("oci/x")));
 }
 
+TEST_CASE("an archive is named by its path and, where it has several images, by one of them") {
+    using Kind = ArchiveReference::Kind;
+    const auto oci = std::get<ArchiveReference>(parse_source("oci-archive:/srv/a:b/web.tar:v1"));
+    CHECK(oci.kind == Kind::oci);
+    CHECK(oci.path == "/srv/a:b/web.tar");
+    CHECK(oci.name == "v1");
+    CHECK(oci.to_string() == "oci-archive:/srv/a:b/web.tar:v1");
+    const auto docker =
+        std::get<ArchiveReference>(parse_source("docker-archive:x.tar:quay.io/a/b"));
+    CHECK(docker.kind == Kind::docker);
+    CHECK(docker.path == "x.tar");
+    CHECK(docker.name == "quay.io/a/b:latest");
+    CHECK(to_string(parse_source("docker-archive:x.tar:app")) ==
+          "docker-archive:x.tar:docker.io/library/app:latest");
+    CHECK(std::get<ArchiveReference>(parse_source("-")).kind == Kind::any);
+    CHECK(to_string(parse_source("-")) == "-");
+    CHECK(std::get<ArchiveReference>(parse_source("docker-archive:-")).is_standard_input());
+    CHECK(std::get<ArchiveReference>(parse_source("docker-archive:-:app:v1")).is_standard_input());
+    CHECK_FALSE(std::get<ArchiveReference>(parse_source("oci-archive:/-")).is_standard_input());
+    for (const auto* text : {"oci-archive:", "docker-archive:", "docker-archive::app",
+                             "docker-archive:x.tar:App", "docker-archive:x.tar:", "--"}) {
+        CAPTURE(text);
+        CHECK_THROWS_AS(parse_source(text), Error);
+    }
+}
+
 TEST_CASE("an image has a friendly name") {
     const auto name = [](const std::string& text) { return friendly_name(parse_source(text)); };
     CHECK(name("docker.io/library/debian:bookworm") == "debian-bookworm");
@@ -110,5 +136,8 @@ TEST_CASE("an image has a friendly name") {
     CHECK(name("app@sha256:" + kHex) == "app-aaaaaaaaaaaa");
     CHECK(name("oci:/srv/images/debian/:x") == "debian-x");
     CHECK(name("oci:/srv/My Images") == "my-images");
+    CHECK(name("oci-archive:/srv/web.tar.gz:v1") == "web-v1");
+    CHECK(name("docker-archive:/srv/web.tgz") == "web");
+    CHECK(name("docker-archive:/srv/web.tar:quay.io/a/b:v2") == "b-v2");
     CHECK(name("x:" + std::string(128, 't')).size() == 63);
 }
