@@ -24,7 +24,10 @@ class HttpStream final : public HttpConnection {
         : stream_(std::move(stream)),
           peer_(std::move(peer)),
           header_timeout_(options.header_timeout),
-          stall_timeout_(options.stall_timeout) {}
+          stall_timeout_(options.stall_timeout) {
+        // Beast reads no more at a time than its buffer has room for, and leaves it at 512 bytes.
+        buffer_.reserve(kReadSize);
+    }
 
     Task<std::optional<HttpHead>> exchange(const HttpRequest& request,
                                            const HttpTarget& target) override;
@@ -47,6 +50,7 @@ class HttpStream final : public HttpConnection {
     using Parser = boost::beast::http::response_parser<Body>;
     using Message = boost::beast::http::request<boost::beast::http::string_body>;
     static constexpr std::uint32_t kHeaderLimit = 64 * 1024;
+    static constexpr std::size_t kReadSize = 64 * 1024;
 
     static Message make_message(const HttpRequest& request, const HttpTarget& target);
     Task<boost::system::error_code> write(Message message);
