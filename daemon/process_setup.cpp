@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "daemon/api/listener.hpp"
+#include "daemon/image/directories.hpp"
 #include "pipelines/io/atomic_file.hpp"
 #include "pipelines/io/error.hpp"
 
@@ -27,9 +28,7 @@ constexpr rlim_t kDescriptors = 65'536;
 constexpr auto kLockWait = 10s;
 
 void make_closed_directory(const std::string& path) {
-    std::error_code error;
-    fs::create_directories(path, error);
-    if (error) fail(Errc::internal, "cannot make {}: {}", path, error.message());
+    make_directories_blocking(path);
     if (::chmod(path.c_str(), 0700) != 0) fail_errno(errno, "cannot close {} to others", path);
 }
 

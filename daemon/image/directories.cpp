@@ -1,5 +1,7 @@
 #include "daemon/image/directories.hpp"
 
+#include <sys/stat.h>
+
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
@@ -33,10 +35,18 @@ void remove_tree(const fs::path& path) {
 }  // namespace
 
 void make_directories_blocking(const std::string& path) {
-    std::error_code error;
-    fs::create_directories(path, error);
-    if (error) fail_errno(error.value(), "cannot make the directory {}", path);
-    fs::permissions(path, fs::perms::owner_all, error);
+    std::error_code ignored;
+    std::vector<fs::path> missing;
+    for (fs::path part = path; !part.empty() && !fs::exists(part, ignored);
+         part = part.parent_path())
+        missing.push_back(part);
+    for (auto part = missing.rbegin(); part != missing.rend(); ++part) {
+        if (::mkdir(part->c_str(), 0700) != 0 && errno != EEXIST) {
+            fail_errno(errno, "cannot make the directory {}", part->string());
+        }
+        sync_path(part->parent_path());
+    }
+    fs::permissions(path, fs::perms::owner_all, ignored);
 }
 
 void remove_directory_blocking(const std::string& path) {

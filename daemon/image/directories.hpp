@@ -12,7 +12,8 @@ class BlockingPool;
 /// Steps that make a directory appear or vanish whole. All of them block and are synced when they
 /// return.
 
-/// Makes `path` and its missing parents, 0700.
+/// Makes `path` and its missing parents, 0700. Each is synced into its own parent: what is promised
+/// to be on disk below it is worth no more than the way there.
 void make_directories_blocking(const std::string& path);
 
 /// Renames `staging` to `final_path`, on the pool, and syncs the parent. What a crash may have left
