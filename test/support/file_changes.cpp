@@ -70,14 +70,21 @@ FileChange write_of(FileChange change, const Tracee& tracee, const SystemCall& c
 
 FileChange allocation_of(FileChange change, const SystemCall& call) {
     const auto mode = static_cast<int>(call.arguments[1]);
+    const bool keeps_size = (mode & FALLOC_FL_KEEP_SIZE) != 0;
     change.offset = call.arguments[2];
     change.size = call.arguments[3];
-    if ((mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0) {
-        change.kind = (mode & FALLOC_FL_KEEP_SIZE) != 0 ? Kind::punch : Kind::unmodelled;
-        change.path = "fallocate that zeroes and extends";
-    } else {
-        // Space alone has no content.
-        change.size = (mode & FALLOC_FL_KEEP_SIZE) != 0 ? 0 : *change.offset + change.size;
+    switch (mode & ~FALLOC_FL_KEEP_SIZE) {
+        case 0:
+            // Space alone has no content.
+            change.size = keeps_size ? 0 : *change.offset + change.size;
+            break;
+        case FALLOC_FL_PUNCH_HOLE:
+        case FALLOC_FL_ZERO_RANGE:
+            change.kind = keeps_size ? Kind::punch : Kind::zero;
+            break;
+        default:
+            change.kind = Kind::unmodelled;
+            change.path = "fallocate with flags";
     }
     return change;
 }

@@ -13,7 +13,19 @@ namespace banger::test {
 /// One change of a file or directory on its way: known when its system call is entered, true when
 /// that has returned.
 struct FileChange {
-    enum class Kind { create, write, size, grow, punch, sync, mkdir, rename, unlink, unmodelled };
+    enum class Kind {
+        create,
+        write,
+        size,
+        grow,
+        punch,
+        zero,
+        sync,
+        mkdir,
+        rename,
+        unlink,
+        unmodelled
+    };
     Kind kind{};
     int fd = -1;
     std::uint64_t inode = 0;

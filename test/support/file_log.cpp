@@ -53,6 +53,9 @@ void FileLog::add(const Tracee& tracee, const FileChange& change, std::int64_t r
         case Kind::punch:
             line("punch", change.since, change.inode, *change.offset, change.size);
             break;
+        case Kind::zero:
+            line("zero", change.since, change.inode, *change.offset, change.size);
+            break;
         case Kind::size:
             line("size", change.since, change.inode, change.size);
             break;

@@ -10,8 +10,9 @@ namespace banger::test {
 
 /// The changes in the order in which they came true, as lines of tab-separated fields:
 ///     create|mkdir SINCE INODE PATH          unlink SINCE PATH         rename SINCE PATH TO
-///     write|punch SINCE INODE OFFSET SIZE    size|grow SINCE INODE SIZE
+///     write|punch|zero SINCE INODE OFFSET SIZE    size|grow SINCE INODE SIZE
 ///     sync SINCE INODE                       mark SINCE                unmodelled SINCE NAME
+/// A punch leaves the file's size, a zero may add to it.
 /// SINCE is how many lines there were when the call was entered: a sync says nothing about what
 /// came after that. The bytes of all writes, one behind the other, are in a file beside it
 /// (".data").
