@@ -54,6 +54,10 @@ Task<std::unique_ptr<HttpResponse>> ApiClient::send(std::string method, std::str
     request.url = "http://banger" + target;
     if (!body.empty()) request.headers.set("Content-Type", "application/json");
     request.body = std::move(body);
+    co_return co_await send(std::move(request));
+}
+
+Task<std::unique_ptr<HttpResponse>> ApiClient::send(HttpRequest request) {
     std::unique_ptr<HttpResponse> response;
     std::string unreachable;
     try {
@@ -84,6 +88,16 @@ Task<boost::json::value> ApiClient::get(std::string target) {
 
 Task<boost::json::value> ApiClient::post(std::string target, boost::json::value body) {
     return send_for_json("POST", std::move(target), boost::json::serialize(body));
+}
+
+Task<boost::json::value> ApiClient::post_archive(std::string target, ByteSource& archive) {
+    HttpRequest request;
+    request.method = "POST";
+    request.url = "http://banger" + target;
+    request.headers.set("Content-Type", "application/x-tar");
+    request.body_source = &archive;
+    const auto response = co_await send(std::move(request));
+    co_return parse_json(co_await response->read_all(kBodyLimit), "the daemon's answer");
 }
 
 Task<boost::json::value> ApiClient::remove(std::string target) {

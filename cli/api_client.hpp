@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "pipelines/io/byte_source.hpp"
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/http_client.hpp"
 #include "pipelines/io/json.hpp"
@@ -31,6 +32,8 @@ class ApiClient {
     /// `target` is path and query, beginning with "/v1".
     Task<boost::json::value> get(std::string target);
     Task<boost::json::value> post(std::string target, boost::json::value body);
+    /// The body is an archive, sent as it comes.
+    Task<boost::json::value> post_archive(std::string target, ByteSource& archive);
     Task<boost::json::value> remove(std::string target);
     Task<std::string> get_text(std::string target);
     /// A stream without end, such as server-sent events.
@@ -39,6 +42,7 @@ class ApiClient {
     const std::string& socket() const { return socket_; }
 
   private:
+    Task<std::unique_ptr<HttpResponse>> send(HttpRequest request);
     Task<std::unique_ptr<HttpResponse>> send(std::string method, std::string target,
                                              std::string body);
     Task<boost::json::value> send_for_json(std::string method, std::string target,

@@ -34,11 +34,22 @@ struct PullArguments {
     bool profile = false;
 };
 
+/// An archive's body leaves no room for the request.
+std::string upload_target(const api::ImagePullRequest& request) {
+    auto target = "/v1/images?reference=" + encode_segment(request.reference);
+    if (request.name) target += "&name=" + encode_segment(*request.name);
+    if (request.size) target += "&size=" + std::to_string(*request.size);
+    return target;
+}
+
 Task<int> pull(Session& session, PullArguments arguments) {
     auto& request = arguments.request;
     request.reference = absolute_reference(request.reference);
     std::vector<api::ProgressEvent> profile;
-    const auto result = co_await run_operation(session, "/v1/images", to_json(request), &profile);
+    const auto result =
+        means_standard_input(request.reference)
+            ? co_await run_upload(session, upload_target(request), &profile)
+            : co_await run_operation(session, "/v1/images", to_json(request), &profile);
     if (arguments.profile) say_profile(profile);
     const auto image = from_json<api::ImageInfo>(result);
     for (const auto& warning : image.warnings)
@@ -85,7 +96,10 @@ void add_pull(CLI::App& image, Invocation& invocation) {
     auto arguments = std::make_shared<PullArguments>();
     auto& request = arguments->request;
     auto* command = add_command(image, "pull", "make an image of a container image", invocation);
-    command->add_option("reference", request.reference, "registry reference, oci:PATH[:TAG], oci-archive:PATH[:TAG], docker-archive:PATH[:IMAGE]")
+    command
+        ->add_option("reference", request.reference,
+                     "registry reference, oci:PATH[:TAG], oci-archive:PATH[:TAG], "
+                     "docker-archive:PATH[:IMAGE], or - for an archive on standard input")
         ->required();
     command->add_option("--name", request.name, "local name; default: from the reference");
     add_size_option(*command, "--size", request.size, "size of the file system");

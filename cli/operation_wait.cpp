@@ -10,6 +10,7 @@
 
 #include "cli/progress.hpp"
 #include "cli/sse.hpp"
+#include "cli/stdio.hpp"
 #include "cli/terminal.hpp"
 #include "pipelines/io/wait.hpp"
 
@@ -48,6 +49,17 @@ class ProgressView {
     bool quiet_;
     std::vector<api::ProgressEvent>* profile_;
     ProgressRenderer renderer_;
+};
+
+class StandardInput final : public ByteSource {
+  public:
+    explicit StandardInput(BlockingPool& pool) : pool_(pool) {}
+    Task<std::size_t> read_some(std::span<std::byte> buffer) override {
+        return read_fd(pool_, STDIN_FILENO, buffer);
+    }
+
+  private:
+    BlockingPool& pool_;
 };
 
 std::string target_of(const api::OperationInfo& operation) {
@@ -181,6 +193,21 @@ Task<boost::json::value> run_operation(Session& session, std::string target,
     Interrupts interrupts(session.executor);
     auto answer = co_await session.client.post(std::move(target), std::move(body));
     co_return co_await finish_request(session, interrupts, std::move(answer), profile);
+}
+
+Task<boost::json::value> run_upload(Session& session, std::string target,
+                                    std::vector<api::ProgressEvent>* profile) {
+    if (::isatty(STDIN_FILENO)) {
+        fail(Errc::invalid_argument, "standard input is a terminal; pipe an archive into it");
+    }
+    Interrupts interrupts(session.executor);
+    StandardInput input(session.pool);
+    auto first =
+        co_await race(session.client.post_archive(std::move(target), input), interrupts.next());
+    if (first.index() == 1) {
+        throw Interrupted(std::get<1>(first), "the archive was not sent to its end");
+    }
+    co_return co_await finish_request(session, interrupts, std::get<0>(std::move(first)), profile);
 }
 
 Task<boost::json::value> run_removal(Session& session, std::string target) {

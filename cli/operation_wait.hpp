@@ -34,6 +34,10 @@ Task<boost::json::value> finish_request(Session& session, Interrupts& interrupts
 Task<boost::json::value> run_operation(Session& session, std::string target,
                                        boost::json::value body,
                                        std::vector<api::ProgressEvent>* profile = nullptr);
+/// The same for a request whose body is what comes through standard input. An interrupt on the way
+/// leaves nothing at the daemon.
+Task<boost::json::value> run_upload(Session& session, std::string target,
+                                    std::vector<api::ProgressEvent>* profile = nullptr);
 Task<boost::json::value> run_removal(Session& session, std::string target);
 
 }  // namespace banger::cli

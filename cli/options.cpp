@@ -25,7 +25,16 @@ std::string absolute_path(const std::string& path) {
     return std::filesystem::absolute(path).lexically_normal().string();
 }
 
+bool means_standard_input(const std::string& reference) {
+    for (const std::string source : {"-", "oci-archive:-", "docker-archive:-"}) {
+        if (reference == source) return true;
+        if (source != "-" && reference.starts_with(source + ":")) return true;
+    }
+    return false;
+}
+
 std::string absolute_reference(const std::string& reference) {
+    if (means_standard_input(reference)) return reference;
     for (const std::string scheme : {"oci:", "oci-archive:", "docker-archive:"}) {
         if (!reference.starts_with(scheme)) continue;
         const auto rest = reference.substr(scheme.size());
@@ -33,8 +42,7 @@ std::string absolute_reference(const std::string& reference) {
         const bool is_docker = scheme.starts_with("docker");
         const auto end = is_docker ? std::min(rest.find(':'), rest.size()) : rest.size();
         const auto path = rest.substr(0, end);
-        const bool is_standard_input = path == "-" || path.starts_with("-:");
-        if (path.empty() || is_standard_input) return reference;
+        if (path.empty()) return reference;
         return scheme + absolute_path(path) + rest.substr(end);
     }
     return reference;

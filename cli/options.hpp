@@ -16,6 +16,8 @@ CLI::Option* add_size_option(CLI::App& app, const std::string& name,
 /// "oci:PATH[:TAG]", "oci-archive:PATH[:TAG]" and "docker-archive:PATH[:IMAGE]" with the path made
 /// absolute, for the daemon's working directory is not ours; anything else as it is, and so is "-".
 std::string absolute_reference(const std::string& reference);
+/// Whether the archive is to come through standard input: "-", "docker-archive:-[:IMAGE]", ….
+bool means_standard_input(const std::string& reference);
 std::string absolute_path(const std::string& path);
 
 /// "NAME=value" as given; "NAME" with our value, or left out when we have none.

@@ -72,6 +72,11 @@ void parse_target(Request& request) {
     }
 }
 
+bool is_archive(const Request& request) {
+    const auto type = request.headers.find("Content-Type").value_or("");
+    return type.substr(0, type.find(';')) == "application/x-tar";
+}
+
 Response json_response(const boost::json::value& body, int status) {
     return {.status = status,
             .content_type = "application/json",

@@ -54,6 +54,9 @@ Response json_response(const boost::json::value& body, int status = 200);
 /// {"error":{…}}; bytes of the message that are no UTF-8 become '?'.
 Response error_response(int status, ErrorBody error);
 
+/// Whether the body is an archive (Content-Type application/x-tar), which is not read in advance.
+bool is_archive(const Request& request);
+
 /// The body as a described struct; an empty body is an empty object.
 template <class T>
 T parse_body(const Request& request) {

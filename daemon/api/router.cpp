@@ -135,11 +135,15 @@ std::variant<const Route*, Response> find_route(std::span<const Route> routes, R
 }
 
 Task<std::optional<Response>> run_route(const Route& route, const Request& request,
-                                        Services& services, Exchange& exchange) {
+                                        Services& services, Exchange& exchange,
+                                        ByteSource* archive) {
     std::exception_ptr failure;
     try {
         if (const auto* handler = std::get_if<Handler>(&route.handler)) {
             co_return co_await (*handler)(request, services);
+        }
+        if (const auto* handler = std::get_if<ArchiveHandler>(&route.handler)) {
+            co_return co_await (*handler)(request, services, archive);
         }
         co_await std::get<StreamHandler>(route.handler)(request, services, exchange);
         co_return std::nullopt;

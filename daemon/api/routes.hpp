@@ -2,6 +2,7 @@
 
 #include "daemon/api/http.hpp"
 #include "daemon/api/services.hpp"
+#include "pipelines/io/byte_source.hpp"
 
 // The handlers of the route table, a file for each kind of thing.
 
@@ -14,7 +15,7 @@ Task<Response> get_doctor(const Request& request, Services& services);
 Task<Response> get_metrics(const Request& request, Services& services);
 
 Task<Response> list_images(const Request& request, Services& services);
-Task<Response> pull_image(const Request& request, Services& services);
+Task<Response> pull_image(const Request& request, Services& services, ByteSource* archive);
 Task<Response> show_image(const Request& request, Services& services);
 Task<Response> delete_image(const Request& request, Services& services);
 

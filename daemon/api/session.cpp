@@ -24,6 +24,8 @@ using Local = asio::local::stream_protocol;
 using Stream = beast::basic_stream<Local>;
 using Message = http::request<http::string_body>;
 using Parser = http::request_parser<http::string_body>;
+/// Reads the header, after which it is known what becomes of the body.
+using HeadParser = http::request_parser<http::empty_body>;
 
 constexpr std::size_t kReadSize = 8 * 1024;
 constexpr auto kLinger = std::chrono::seconds(2);
@@ -89,10 +91,18 @@ class BeastSession final : public Session, private Exchange {
     // False when the connection is at its end.
     Task<bool> serve_one() {
         if (!co_await wait_for_request()) co_return false;
-        auto message = co_await read_message();
+        HeadParser head;
+        head.header_limit(context_.limits.header_bytes);
+        head.body_limit(boost::none);
+        if (!co_await read_head(head)) co_return false;
+        version_ = head.get().version();
+        keep_alive_ = head.get().keep_alive();
+        message_ = Message(head.get().base());
+        if (is_archive(make_request(message_)) && !refuse_) {
+            co_return co_await take_archive(head);
+        }
+        auto message = co_await read_message(head);
         if (!message) co_return false;
-        version_ = message->version();
-        keep_alive_ = message->keep_alive();
         if (refuse_) {
             co_await send_last(refusal(503, Errc::unavailable,
                                        "too many connections; close some or try again later"));
@@ -111,27 +121,98 @@ class BeastSession final : public Session, private Exchange {
         co_return !error;
     }
 
-    Task<std::optional<Message>> read_message() {
-        Parser parser;
-        parser.header_limit(context_.limits.header_bytes);
-        parser.body_limit(context_.limits.body_bytes);
+    Task<bool> read_head(HeadParser& parser) {
         stream_.expires_after(context_.limits.header_time);
         auto [error, size] = co_await http::async_read_header(stream_, buffer_, parser, as_tuple);
+        if (!error) co_return true;
+        co_await refuse(error);
+        co_return false;
+    }
+
+    Task<std::optional<Message>> read_message(HeadParser& head) {
+        const auto limit = context_.limits.body_bytes;
+        const auto length = head.content_length();
+        beast::error_code error;
+        Parser parser(std::move(head));
+        parser.body_limit(limit);
+        // The parser itself looks at a length while it reads the header, which it has.
+        if (length && *length > limit) error = http::error::body_limit;
         if (!error) error = co_await read_body(parser);
         if (!error) co_return parser.release();
+        co_await refuse(error);
+        co_return std::nullopt;
+    }
+
+    Task<void> refuse(beast::error_code error) {
         version_ = 11;
         if (auto response = refusal_of(error, context_.limits)) {
             co_await send_last(std::move(*response));
         }
-        co_return std::nullopt;
+    }
+
+    // Before the body, for a client that waits to be asked for it.
+    Task<void> ask_for_body(const http::fields& fields) {
+        if (!beast::iequals(fields[http::field::expect], "100-continue")) co_return;
+        stream_.expires_after(context_.limits.write_time);
+        constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+        co_await asio::async_write(stream_, asio::buffer(kContinue), asio::use_awaitable);
+    }
+
+    // A body of any size, read by the handler as it comes.
+    class ArchiveBody final : public ByteSource {
+      public:
+        ArchiveBody(BeastSession& session, HeadParser& head)
+            : session_(session), parser_(std::move(head)) {}
+
+        Task<std::size_t> read_some(std::span<std::byte> bytes) override {
+            if (!std::exchange(asked_, true)) co_await session_.ask_for_body(parser_.get());
+            while (!parser_.is_done()) {
+                auto& body = parser_.get().body();
+                body.data = bytes.data();
+                body.size = bytes.size();
+                // What feeds the client may pause as long as it likes: the kernel tells when the
+                // client is gone.
+                session_.stream_.expires_never();
+                auto [error, count] = co_await http::async_read_some(
+                    session_.stream_, session_.buffer_, parser_, as_tuple);
+                // "need_buffer" only says that ours is full.
+                if (error == asio::error::operation_aborted) throw_cancelled();
+                if (error && error != http::error::need_buffer) {
+                    fail(Errc::unavailable, "the archive broke off: {}", error.message());
+                }
+                if (body.size < bytes.size()) co_return bytes.size() - body.size;
+            }
+            co_return 0;
+        }
+
+        bool is_done() const { return parser_.is_done(); }
+
+      private:
+        BeastSession& session_;
+        http::request_parser<http::buffer_body> parser_;
+        bool asked_ = false;
+    };
+
+    Task<bool> take_archive(HeadParser& head) {
+        auto request = make_request(message_);
+        auto found = find_route(context_.routes, request);
+        if (const auto* route = std::get_if<const Route*>(&found)) {
+            if (std::holds_alternative<ArchiveHandler>((*route)->handler)) {
+                ArchiveBody body(*this, head);
+                begun_ = upgraded_ = false;
+                auto response =
+                    co_await run_route(**route, request, context_.services, *this, &body);
+                if (body.is_done()) co_return co_await send(std::move(*response));
+                co_await send_last(std::move(*response));
+                co_return false;
+            }
+        }
+        auto message = co_await read_message(head);
+        co_return message&& co_await answer(std::move(*message));
     }
 
     Task<beast::error_code> read_body(Parser& parser) {
-        if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
-            stream_.expires_after(context_.limits.write_time);
-            constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-            co_await asio::async_write(stream_, asio::buffer(kContinue), asio::use_awaitable);
-        }
+        co_await ask_for_body(parser.get());
         stream_.expires_after(context_.limits.body_time);
         auto [error, size] = co_await http::async_read(stream_, buffer_, parser, as_tuple);
         co_return error;

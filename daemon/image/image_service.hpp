@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "daemon/api/types.hpp"
+#include "pipelines/io/byte_source.hpp"
 #include "pipelines/io/progress.hpp"
 #include "pipelines/io/task.hpp"
 #include "pipelines/io/unique_fd.hpp"
@@ -27,6 +28,10 @@ class ImageService {
     /// As find; throws Error{not_found} with the nearest name.
     virtual Task<api::ImageInfo> show(std::string ref) = 0;
     virtual Task<api::ImageInfo> pull(api::ImagePullRequest request, ProgressSink progress) = 0;
+    /// Takes in an archive for pull_archive, as it comes. Throws Error{invalid_argument} for a
+    /// reference that does not mean standard input, and for a damaged archive; what `source`
+    /// throws; Error{no_space}. Nothing is left of it unless it returns.
+    virtual Task<Archive> receive(std::string reference, ByteSource& source) = 0;
     /// As pull; the reference means standard input, and `archive` is what came that way.
     virtual Task<api::ImageInfo> pull_archive(api::ImagePullRequest request, Archive archive,
                                               ProgressSink progress) = 0;

@@ -14,6 +14,7 @@
 #include "daemon/image/shared_work.hpp"
 #include "daemon/store/store.hpp"
 #include "pipelines/image/opened_image.hpp"
+#include "pipelines/image/registry/archive_spool.hpp"
 #include "pipelines/image/registry/reference.hpp"
 #include "pipelines/io/blocking_pool.hpp"
 #include "pipelines/io/error.hpp"
@@ -27,16 +28,22 @@ namespace {
 
 using store::Table;
 
+constexpr std::size_t kArchivePiece = 256 * 1024;
+
 // One directory per content: the same digest and size are the same bytes.
 std::string image_id(const Digest& digest, std::uint64_t size) {
     const std::string hex = digest.hex.substr(0, 16);
     return size == 0 ? hex : fmt::format("{}-{}", hex, size);
 }
 
-// What a source is called in full; a text that is none stands for itself.
-std::string canonical_source(const std::string& text) {
+// What a source is called in full; a text that is none stands for itself. What came through
+// standard input cannot be asked for again.
+std::optional<std::string> canonical_source(const std::string& text) {
     try {
-        return to_string(parse_source(text));
+        const auto source = parse_source(text);
+        const auto* archive = std::get_if<ArchiveReference>(&source);
+        if (archive && archive->is_standard_input()) return std::nullopt;
+        return to_string(source);
     } catch (const Error&) {
         return text;
     }
@@ -110,6 +117,25 @@ class LocalImages final : public ImageService {
 
     Task<api::ImageInfo> pull(api::ImagePullRequest request, ProgressSink progress) override {
         return pull_archive(std::move(request), nullptr, std::move(progress));
+    }
+
+    Task<Archive> receive(std::string reference, ByteSource& source) override {
+        const auto parsed = parse_source(reference);
+        const auto* wanted = std::get_if<ArchiveReference>(&parsed);
+        if (!wanted || !wanted->is_standard_input()) {
+            fail(Errc::invalid_argument, "'{}' does not mean the archive that was sent; write {}",
+                 reference, "'-', 'docker-archive:-' or 'oci-archive:-'");
+        }
+        ArchiveSpool spool(parts_.paths.images());
+        std::vector<std::byte> piece(kArchivePiece);
+        while (const auto size = co_await source.read_some(piece)) {
+            co_await run_blocking(parts_.pull.pool, [&](std::stop_token) {
+                spool.write_blocking(std::span(piece).first(size));
+            });
+        }
+        auto file = co_await run_blocking(parts_.pull.pool,
+                                          [&](std::stop_token) { return spool.finish_blocking(); });
+        co_return std::make_shared<const UniqueFd>(std::move(file));
     }
 
     Task<api::ImageInfo> pull_archive(api::ImagePullRequest request, Archive archive,

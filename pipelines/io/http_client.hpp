@@ -15,6 +15,8 @@
 
 namespace banger {
 
+class ByteSource;
+
 /// Header fields in order; names compare without case.
 class HttpHeaders {
   public:
@@ -35,6 +37,9 @@ struct HttpRequest {
     std::string url;
     HttpHeaders headers;
     std::string body;
+    /// Instead of `body`, for what is too large to be held: sent in chunks as it comes. Outlives
+    /// the send. An answer that comes before its end is taken, where the server then closes.
+    ByteSource* body_source = nullptr;
     /// Redirects to follow (at most 10). Authorization and Cookie are dropped when host or port
     /// change, https never becomes http, and only GET and HEAD are followed.
     int max_redirects = 0;

@@ -5,11 +5,15 @@
 #include <sys/socket.h>
 
 #include <boost/asio/ssl/error.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <cerrno>
+#include <tuple>
 #include <utility>
+#include <vector>
 
+#include "pipelines/io/byte_source.hpp"
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/http_connection.hpp"
 #include "pipelines/io/wait.hpp"
@@ -54,6 +58,7 @@ class HttpStream final : public HttpConnection {
 
     static Message make_message(const HttpRequest& request, const HttpTarget& target);
     Task<boost::system::error_code> write(Message message);
+    Task<boost::system::error_code> write_chunks(Message head, ByteSource& source);
     Task<boost::system::error_code> read_header(bool head_only);
     HttpHead head() const;
     static bool is_closed(const boost::system::error_code& error);
@@ -119,6 +124,30 @@ Task<boost::system::error_code> HttpStream<Stream>::write(Message message) {
 }
 
 template <class Stream>
+Task<boost::system::error_code> HttpStream<Stream>::write_chunks(Message message,
+                                                                 ByteSource& source) {
+    namespace http = boost::beast::http;
+    constexpr std::size_t kPiece = 256 * 1024;
+    message.chunked(true);
+    http::request_serializer<http::string_body> serializer(message);
+    expire_after(stall_timeout_);
+    auto [error, count] = co_await http::async_write_header(stream_, serializer, as_tuple);
+    std::vector<std::byte> piece(kPiece);
+    while (!error) {
+        const auto size = co_await source.read_some(piece);
+        expire_after(stall_timeout_);
+        if (size == 0) {
+            std::tie(error, count) =
+                co_await boost::asio::async_write(stream_, http::make_chunk_last(), as_tuple);
+            break;
+        }
+        std::tie(error, count) = co_await boost::asio::async_write(
+            stream_, http::make_chunk(boost::asio::buffer(piece.data(), size)), as_tuple);
+    }
+    co_return error;
+}
+
+template <class Stream>
 Task<boost::system::error_code> HttpStream<Stream>::read_header(bool head_only) {
     namespace http = boost::beast::http;
     do {
@@ -141,8 +170,12 @@ Task<std::optional<HttpHead>> HttpStream<Stream>::exchange(const HttpRequest& re
     broken_ = true;
     parser_.reset();
     auto limit = stall_timeout_;
-    auto error = co_await write(make_message(request, target));
-    if (!error) {
+    auto message = make_message(request, target);
+    auto error = request.body_source
+                     ? co_await write_chunks(std::move(message), *request.body_source)
+                     : co_await write(std::move(message));
+    // A server that wants no more of a long body closes; what it had to say is there to be read.
+    if (!error || (request.body_source && is_closed(error))) {
         limit = header_timeout_;
         error = co_await read_header(request.method == "HEAD");
     }

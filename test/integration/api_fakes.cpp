@@ -1,5 +1,6 @@
 #include "test/integration/api_fakes.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -215,6 +216,16 @@ Task<api::ImageInfo> FakeImages::pull(api::ImagePullRequest request, ProgressSin
     info.name = request.name.value_or(request.reference);
     info.reference = request.reference;
     co_return info;
+}
+
+Task<image::Archive> FakeImages::receive(std::string reference, ByteSource& source) {
+    if (reference.starts_with("bad")) fail(Errc::invalid_argument, "'{}' is bad", reference);
+    auto file = open_file("/tmp", O_TMPFILE | O_RDWR, 0600);
+    std::vector<std::byte> piece(100'000);
+    while (const auto size = co_await source.read_some(piece)) {
+        if (::write(file.get(), piece.data(), size) < 0) fail(Errc::no_space, "the disk is full");
+    }
+    co_return std::make_shared<const UniqueFd>(std::move(file));
 }
 
 Task<api::ImageInfo> FakeImages::pull_archive(api::ImagePullRequest request, image::Archive archive,

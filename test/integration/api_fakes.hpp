@@ -64,6 +64,8 @@ class FakeImages final : public image::ImageService {
     Task<api::ImageInfo> show(std::string ref) override;
     /// References that begin with "bad" fail with digest_mismatch.
     Task<api::ImageInfo> pull(api::ImagePullRequest request, ProgressSink progress) override;
+    /// What is sent, without a look at it; references that begin with "bad" are refused at once.
+    Task<image::Archive> receive(std::string reference, ByteSource& source) override;
     /// Counts the bytes that came as the image's download_bytes.
     Task<api::ImageInfo> pull_archive(api::ImagePullRequest request, image::Archive archive,
                                       ProgressSink progress) override;

@@ -101,6 +101,7 @@ struct NoImages final : image::ImageService {
     Task<api::ImageInfo> pull(api::ImagePullRequest, ProgressSink) override {
         co_return api::ImageInfo();
     }
+    Task<image::Archive> receive(std::string, ByteSource&) override { co_return nullptr; }
     Task<api::ImageInfo> pull_archive(api::ImagePullRequest, image::Archive,
                                       ProgressSink) override {
         co_return api::ImageInfo();

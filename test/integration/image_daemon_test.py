@@ -1,0 +1,266 @@
+"""Images through the real bangerd: archives on standard input, many clients at once, the cache, a full disk.
+
+usage: BANGER_BIN=DIRECTORY image_daemon_test.py
+"""
+
+import concurrent.futures
+import gzip
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path += [str(HERE.parent / "e2e"), str(HERE.parent / "support")]
+
+import harness  # noqa: E402
+import script_registry  # noqa: E402
+from harness import wait_until  # noqa: E402
+
+STOP_SECONDS = 1  # how soon abandoned work must have ended
+
+
+def noise(size, seed):
+    return random.Random(seed).randbytes(size)
+
+
+class ImageCase(unittest.TestCase):
+    def setUp(self):
+        self.home = harness.Home()
+        self.addCleanup(self.end)
+        self.configure(accelerator="tcg")
+        self.registry = script_registry.ScriptRegistry()
+        self.addCleanup(self.registry.close)
+
+    def end(self):
+        left, sockets = self.home.destroy()
+        self.assertEqual((left, sockets), ([], []))
+
+    def configure(self, **settings):
+        for key, value in settings.items():
+            self.home.banger("config", "set", key, value, check=0)
+
+    def curl(self, path, *options, **more):
+        done = subprocess.run(["curl", "-sS", "--unix-socket", str(self.home.socket), *options, "http://banger" + path],
+                              check=True, stdout=subprocess.PIPE, timeout=60, **more)
+        return json.loads(done.stdout) if done.stdout else None
+
+    def start_pull(self, reference, **more):
+        return self.curl("/v1/images", "-d", json.dumps({"reference": reference, **more}))["id"]
+
+    def end_of(self, operation):
+        return self.curl(f"/v1/operations/{operation}?wait=true")
+
+    def images(self):
+        return {image["name"]: image for image in self.home.json("image", "list")}
+
+    def open_spools(self):
+        """Files without a name that the daemon holds open."""
+        fds = pathlib.Path(f"/proc/{self.home.daemon_pid()}/fd")
+        return [link for link in map(read_link, fds.iterdir()) if "(deleted)" in link]
+
+    def assert_nothing_left(self):
+        self.assertEqual(self.home.half_made(), [])
+        self.assertEqual(self.open_spools(), [])
+
+
+def read_link(path):
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
+
+
+class StandardInput(ImageCase):
+    layers = [script_registry.tar({"etc/a": b"a", "big": noise(3_000_000, 1)}), script_registry.tar({"etc/b": b"b"})]
+
+    def send(self, archive, *args, **options):
+        return self.home.banger("image", "pull", *args, input=archive, text=False, **options)
+
+    def test_an_archive_on_standard_input_becomes_an_image(self):
+        archive = script_registry.docker_archive(self.layers, "quay.io/a/app:v1")
+        self.send(archive, "-", check=0)
+        self.send(gzip.compress(archive, 1), "docker-archive:-", "--name", "zipped", check=0)
+        self.send(archive, "docker-archive:-:quay.io/a/app:v1", "--name", "chosen", "--size", "2G", check=0)
+        nameless = script_registry.docker_archive(self.layers)
+        self.send(nameless, "-", check=0)
+        path = self.home.dir / "image.tar"
+        path.write_bytes(archive)
+        self.home.banger("image", "pull", f"docker-archive:{path.name}", "--name", "file", check=0, cwd=path.parent)
+        images = self.images()
+        digest = images["app-v1"]["digest"]
+        self.assertEqual({name: image["digest"] for name, image in images.items()},
+                         dict.fromkeys(("app-v1", "zipped", "chosen", "file", "archive-" + digest[7:19]), digest))
+        self.assertEqual(images["zipped"]["id"], images["app-v1"]["id"])
+        self.assertEqual(images["chosen"]["size"], 2 << 30)
+        self.assertEqual(images["file"]["reference"], f"docker-archive:{path}")
+        self.assertEqual(self.home.json("image", "show", f"docker-archive:{path}")["name"], "file")
+        self.home.banger("image", "show", "docker-archive:-", check=1)
+        self.assert_nothing_left()
+
+    def test_what_skopeo_writes_comes_through_a_pipe(self):
+        source = self.registry.image("app:v1", self.layers)
+        for kind in ("docker", "oci"):
+            path = self.home.dir / f"{kind}.tar"
+            subprocess.run(["skopeo", "--insecure-policy", "copy", "-q", "--src-tls-verify=false", f"docker://{source}",
+                            f"{kind}-archive:{path}:app:v1"], check=True)
+            self.send(path.read_bytes(), "-", "--name", kind, check=0)
+        images = self.images()
+        self.assertEqual(images["docker"]["layers"], 2)
+        self.assertEqual(images["oci"]["layers"], 2)
+
+    def test_what_is_no_archive_is_refused_and_leaves_nothing(self):
+        archive = script_registry.docker_archive(self.layers, "app:v1")
+        packed = gzip.compress(archive, 1)
+        for content, args, words in (
+                (b"", ("-",), "is no sound tar archive"),
+                (b"just words\n" * 100_000, ("-",), "is no sound tar archive"),
+                (archive[:1_000_000], ("-",), "is cut short: it ends within '0/layer.tar'"),
+                (packed[:len(packed) // 2], ("-",), "cut short"),
+                (packed[:-4] + b"zzzz", ("-",), "damaged"),
+                (archive, ("docker-archive:-:other",), "no image docker.io/library/other:latest"),
+                (archive, ("oci-archive:-",), "write docker-archive:"),
+                (archive, ("-", "--name", "no such name"), "no such name")):
+            with self.subTest(words=words):
+                done = self.send(content, *args, check=1)
+                said = [line for line in done.stderr.decode().splitlines() if line.startswith("banger: ")]
+                self.assertEqual(len(said), 1, done.stderr)
+                self.assertIn(words, said[0])
+                self.assert_nothing_left()
+        self.assertEqual(self.images(), {})
+
+    def test_a_client_that_vanishes_half_way_leaves_nothing(self):
+        self.home.json("image", "list")
+        for leave in (signal.SIGINT, signal.SIGKILL):
+            pull = subprocess.Popen(self.home.argv("image", "pull", "-"), env=self.home.env, stdin=subprocess.PIPE,
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            pull.stdin.write(script_registry.docker_archive(self.layers)[:2_000_000])
+            pull.stdin.flush()
+            wait_until(self.open_spools, "the spool")
+            pull.send_signal(leave)
+            _, said = pull.communicate(timeout=30)
+            self.assertEqual(pull.returncode, 130 if leave == signal.SIGINT else -leave, said)
+            wait_until(lambda: not self.open_spools(), "the end of the spool", STOP_SECONDS)
+        self.assert_nothing_left()
+        self.assertEqual(self.home.json("operation", "list"), [])
+
+    def test_a_daemon_that_is_killed_half_way_leaves_nothing(self):
+        self.home.json("image", "list")
+        pull = subprocess.Popen(self.home.argv("image", "pull", "-"), env=self.home.env, stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        pull.stdin.write(script_registry.docker_archive(self.layers)[:2_000_000])
+        pull.stdin.flush()
+        wait_until(self.open_spools, "the spool")
+        self.home.kill_daemon()
+        _, said = pull.communicate(timeout=60)
+        self.assertIn(pull.returncode, (1, 3), said)
+        self.assertEqual([path.name for path in (self.home.state / "images").iterdir()], [])
+
+    def test_a_stop_does_not_wait_for_a_client_that_sends_nothing(self):
+        self.home.json("image", "list")
+        pull = subprocess.Popen(self.home.argv("image", "pull", "-"), env=self.home.env, stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        wait_until(self.open_spools, "the spool")
+        self.home.banger("daemon", "stop", check=0, timeout=20)
+        pull.communicate(timeout=30)
+        self.assertIn(pull.returncode, (1, 3))
+
+    def test_curl_sends_an_archive_in_one_piece_or_in_chunks(self):
+        self.home.json("image", "list")
+        path = self.home.dir / "image.tar"
+        path.write_bytes(script_registry.docker_archive(self.layers, "app:v1"))
+        for name, options in (("whole", ["-T", str(path)]), ("chunks", ["-T", "-"]),
+                              ("asked", ["-T", "-", "-H", "Expect: 100-continue"])):
+            with open(path, "rb") as archive:
+                started = self.curl(f"/v1/images?name={name}", "-X", "POST", "-H", "Content-Type: application/x-tar",
+                                    *options, stdin=archive)
+            self.assertEqual(self.end_of(started["id"])["state"], "succeeded")
+        self.assertEqual(set(self.images()), {"whole", "chunks", "asked"})
+        with open(path, "rb") as archive:
+            refused = self.curl("/v1/images?reference=debian", "-X", "POST", "-H", "Content-Type: application/x-tar",
+                                "-T", "-", stdin=archive)
+        self.assertIn("'debian' does not mean the archive that was sent", refused["error"]["message"])
+
+
+class ManyClients(ImageCase):
+    layers = [script_registry.tar({"big": noise(4_000_000, 2)})]
+
+    def begin(self, clients):
+        """So many pulls of one image, stopped half-way through its one layer."""
+        self.home.json("image", "list")
+        reference = self.registry.image("app:v1", self.layers)
+        self.registry.go_on.clear()
+        with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+            operations = list(pool.map(lambda i: self.start_pull(reference, name=f"client-{i}"), range(clients)))
+        wait_until(lambda: self.home.half_made() and self.registry.asked("GET", "/manifests/v1")[clients - 1:],
+                   "the download")
+        return operations
+
+    def layer_downloads(self):
+        layer = next(digest for digest, blob in self.registry.blobs.items() if len(blob) > 100_000)
+        return self.registry.asked("GET", layer)
+
+    def cancel(self, operation):
+        self.curl(f"/v1/operations/{operation}", "-X", "DELETE")
+
+    def test_ten_who_ask_at_once_share_one_download(self):
+        operations = self.begin(10)
+        self.registry.go_on.set()
+        ends = [self.end_of(operation) for operation in operations]
+        self.assertEqual([end["state"] for end in ends], ["succeeded"] * 10)
+        self.assertEqual(len(self.layer_downloads()), 1)
+        self.assertEqual(set(self.images()), {f"client-{i}" for i in range(10)})
+        self.assertEqual(len({image["id"] for image in self.images().values()}), 1)
+
+    def test_when_nine_vanish_the_tenth_gets_it(self):
+        operations = self.begin(10)
+        stays = operations.pop(0)  # whose download it is, or not
+        for operation in operations:
+            self.cancel(operation)
+        for operation in operations:
+            self.assertEqual(self.end_of(operation)["state"], "cancelled")
+        self.registry.go_on.set()
+        self.assertEqual(self.end_of(stays)["state"], "succeeded")
+        self.assertEqual(len(self.layer_downloads()), 1)
+        self.assertEqual(set(self.images()), {"client-0"})
+        self.assert_nothing_left()
+
+    def test_when_all_vanish_the_work_stops_at_once_and_nothing_stays(self):
+        operations = self.begin(10)
+        began = time.monotonic()
+        for operation in operations:
+            self.cancel(operation)
+        for operation in operations:
+            self.assertEqual(self.end_of(operation)["state"], "cancelled")
+        wait_until(lambda: self.registry.gone == 1, "the end of the download", STOP_SECONDS)
+        # Ten requests and ten waits are in this, and the machine may be busy.
+        self.assertLess(time.monotonic() - began, STOP_SECONDS + 2)
+        self.assert_nothing_left()
+        self.assertEqual(self.images(), {})
+        self.registry.go_on.set()
+        self.home.banger("image", "pull", f"{self.registry.host}/app:v1", check=0)
+
+    def test_clients_of_the_command_vanish_by_a_signal_too(self):
+        self.home.json("image", "list")
+        reference = self.registry.image("app:v1", self.layers)
+        self.registry.go_on.clear()
+        pulls = [self.home.start("image", "pull", "--name", f"client-{i}", reference) for i in range(3)]
+        wait_until(lambda: self.home.half_made() and len(self.home.json("operation", "list")) == 3, "the download")
+        for pull in pulls[1:]:
+            pull.send_signal(signal.SIGINT)
+        for pull in pulls[1:]:
+            _, said = pull.communicate(timeout=30)
+            self.assertEqual(pull.returncode, 130, said)
+        self.registry.go_on.set()
+        _, said = pulls[0].communicate(timeout=30)
+        self.assertEqual(pulls[0].returncode, 0, said)
+        self.assertEqual(set(self.images()), {"client-0"})
+
+
+if __name__ == "__main__":
+    harness.main()
