@@ -143,6 +143,7 @@ class StandardInput(ImageCase):
             pull.stdin.flush()
             wait_until(self.open_spools, "the spool")
             pull.send_signal(leave)
+            pull.wait(30)  # before its standard input ends, or it could have sent all there is
             _, said = pull.communicate(timeout=30)
             self.assertEqual(pull.returncode, 130 if leave == signal.SIGINT else -leave, said)
             wait_until(lambda: not self.open_spools(), "the end of the spool", STOP_SECONDS)
@@ -157,6 +158,7 @@ class StandardInput(ImageCase):
         pull.stdin.flush()
         wait_until(self.open_spools, "the spool")
         self.home.kill_daemon()
+        pull.stdin.write(bytes(1))  # a write is what tells it that nobody reads
         _, said = pull.communicate(timeout=60)
         self.assertIn(pull.returncode, (1, 3), said)
         self.assertEqual([path.name for path in (self.home.state / "images").iterdir()], [])
