@@ -2,6 +2,7 @@
 
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <boost/mp11/algorithm.hpp>
 #include <charconv>
 #include <filesystem>
@@ -10,6 +11,8 @@
 
 #include "pipelines/io/atomic_file.hpp"
 #include "pipelines/io/error.hpp"
+#include "pipelines/io/http_client.hpp"
+#include "pipelines/io/http_target.hpp"
 
 namespace banger {
 namespace {
@@ -56,6 +59,44 @@ bool read_value(const toml::node& node, std::vector<std::string>& out) {
     return true;
 }
 
+/// Throws a key's own sentence; what is no table or no such value makes it false.
+template <class T>
+bool read_value(const toml::node& node, std::map<std::string, T>& out);
+
+bool read_value(const toml::node& node, RegistryConfig& out) {
+    const auto* table = node.as_table();
+    if (!table) return false;
+    for (const auto& [key, value] : *table) {
+        if (key.str() != "ca") {
+            fail(Errc::invalid_argument, "unknown key '{}'; a registry has the key 'ca'",
+                 key.str());
+        }
+        if (!read_value(value, out.ca)) return false;
+    }
+    return true;
+}
+
+template <class T>
+bool read_value(const toml::node& node, std::map<std::string, T>& out) {
+    const auto* table = node.as_table();
+    if (!table) return false;
+    out.clear();
+    for (const auto& [key, value] : *table) {
+        if (!read_value(value, out[std::string(key.str())])) return false;
+    }
+    return true;
+}
+
+/// Where to go instead of a registry: an address without anything behind its path, that we may
+/// speak to.
+void check_mirror(const std::string& mirror, const Config& config) {
+    const auto target = parse_http_url(mirror);
+    if (target.path.find('?') != std::string::npos) {
+        fail(Errc::invalid_argument, "the mirror '{}' has a query", mirror);
+    }
+    check_plain_http(target, {.plain_http_hosts = config.plain_http_registries});
+}
+
 /// What the grammar of TOML cannot say about a key.
 std::string describe_bad_choice(const Config& config) {
     if (config.accelerator != "auto" && config.accelerator != "kvm" &&
@@ -96,12 +137,29 @@ toml::table parse_toml(const std::string& text, const std::string& path) {
     }
 }
 
+void check_mirrors(const Config& config, const toml::table& table, const std::string& path) {
+    for (const auto& [domain, mirrors] : config.mirrors) {
+        try {
+            for (const auto& mirror : mirrors)
+                check_mirror(mirror, config);
+        } catch (const Error& error) {
+            fail_at(path, table["mirrors"][domain].node()->source(), error.what());
+        }
+    }
+}
+
 Config read_config(const std::string& text, const std::string& path) {
     Config config;
-    for (const auto& [key, node] : parse_toml(text, path)) {
+    const auto table = parse_toml(text, path);
+    for (const auto& [key, node] : table) {
         read_key(config, key.str(), node, path);
         const auto bad = describe_bad_choice(config);
         if (!bad.empty()) fail_at(path, node.source(), bad);
+    }
+    check_mirrors(config, table, path);
+    const auto directory = std::filesystem::absolute(path).parent_path();
+    for (auto& [host, registry] : config.registry) {
+        if (!registry.ca.empty()) registry.ca = directory / registry.ca;
     }
     return config;
 }
@@ -127,6 +185,11 @@ std::string to_toml(const std::string& text, const std::vector<std::string>&) {
         out += (out.empty() ? "" : ", ") + quote(item);
     }
     return "[" + out + "]";
+}
+
+template <class T>
+std::string to_toml(const std::string&, const std::map<std::string, T>&) {
+    fail(Errc::invalid_argument, "a table cannot be set from here; write it into the file");
 }
 
 /// Only what is a number throughout stays bare: "8GiB" becomes text, and the check before writing
@@ -166,6 +229,34 @@ std::size_t offset_of(const std::string& text, toml::source_position position) {
     return offset;
 }
 
+/// A table that only its subtables' headers name has no place of its own.
+toml::source_position first_position(const toml::table& table) {
+    auto first = table.source().begin;
+    for (const auto& [key, node] : table) {
+        const auto* inner = node.as_table();
+        if (!inner) continue;
+        const auto position = first_position(*inner);
+        if (!first || (position && position < first)) first = position;
+    }
+    return first;
+}
+
+/// Where the line of the first header begins; the end when there is none.
+std::size_t offset_of_first_table(const std::string& text, const toml::table& table) {
+    auto offset = text.size();
+    for (const auto& [key, node] : table) {
+        const auto* inner = node.as_table();
+        if (!inner || inner->is_inline()) continue;
+        const auto at = offset_of(text, first_position(*inner));
+        // A dotted key (a.b = 1) makes a table, too, but has no header.
+        const auto line = text.rfind('\n', at == 0 ? 0 : at - 1);
+        const auto begin = at == 0 || line == std::string::npos ? 0 : line + 1;
+        const auto first = text.find_first_not_of(" \t", begin);
+        if (first != std::string::npos && text[first] == '[') offset = std::min(offset, begin);
+    }
+    return offset;
+}
+
 std::string with_value(std::string text, const std::string& path, const std::string& key,
                        const std::string& value) {
     const auto table = parse_toml(text, path);
@@ -174,8 +265,11 @@ std::string with_value(std::string text, const std::string& path, const std::str
         const auto end = offset_of(text, node->source().end);
         return text.replace(begin, end - begin, value);
     }
-    if (!text.empty() && text.back() != '\n') text += '\n';
-    return text + key + " = " + value + "\n";
+    // Below a table's header it would belong to the table.
+    const auto at = offset_of_first_table(text, table);
+    auto line = key + " = " + value + "\n";
+    if (at > 0 && text[at - 1] != '\n') line.insert(0, "\n");
+    return text.insert(at, line);
 }
 
 }  // namespace

@@ -2,11 +2,18 @@
 
 #include <boost/describe.hpp>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace banger {
+
+/// `[registry."host"]`, or `[registry."host:port"]`.
+struct RegistryConfig {
+    std::string ca;  ///< file of PEM certificates trusted for it; relative to config.toml
+};
+BOOST_DESCRIBE_STRUCT(RegistryConfig, (), (ca))
 
 /// config.toml; every key optional. An unknown key or a wrong type is an error naming file and
 /// line. disk_size may also be written as text: "8GiB".
@@ -18,6 +25,10 @@ struct Config {
     std::string accelerator = "auto";  ///< "auto", "kvm", "tcg"
     std::string agent_path;            ///< empty: beside bangerd, then ../libexec/banger
     std::vector<std::string> plain_http_registries;
+    /// `[mirrors]`: a registry's domain to the URLs asked before it:
+    /// "https://host[:port][/prefix]".
+    std::map<std::string, std::vector<std::string>> mirrors;
+    std::map<std::string, RegistryConfig> registry;
     std::uint32_t vcpu = 0;        ///< 0: host's cpus / 4, 1 to 4
     std::uint32_t memory_mib = 0;  ///< 0: host's memory / 8, 512 MiB to 8 GiB
     std::uint64_t disk_size = 8ull << 30;
@@ -25,7 +36,8 @@ struct Config {
 };
 BOOST_DESCRIBE_STRUCT(Config, (),
                       (log_level, default_image, default_kernel, qemu, accelerator, agent_path,
-                       plain_http_registries, vcpu, memory_mib, disk_size, boot_seconds))
+                       plain_http_registries, mirrors, registry, vcpu, memory_mib, disk_size,
+                       boot_seconds))
 
 /// A size as people write it: "4G", "4GiB", "512M", "1.5T"; a plain number is MiB; "4096B" is
 /// bytes. Units are powers of 1024, without regard to case. Throws Error{invalid_argument}.
@@ -36,6 +48,7 @@ Config load_config(const std::string& path);
 
 /// Writes `key = value` into the file, which is made if need be; every other line stays as it is,
 /// comments too. `value` is plain text: a number for a number, a comma-separated list for a list.
+/// Tables are for an editor.
 /// Throws Error{invalid_argument} for a key nobody knows or a value of the wrong type.
 void set_config_value(const std::string& path, const std::string& key, const std::string& value);
 

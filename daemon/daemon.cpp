@@ -25,6 +25,7 @@
 #include "daemon/vm/make_vm_service.hpp"
 #include "daemon/vm/qemu_backend.hpp"
 #include "daemon/vm/tsc_clock.hpp"
+#include "pipelines/image/registry/reference.hpp"
 #include "pipelines/io/blocking_pool.hpp"
 #include "pipelines/io/buffer_pool.hpp"
 #include "pipelines/io/error.hpp"
@@ -45,6 +46,19 @@ constexpr unsigned kPullThreads = 16;
 constexpr unsigned kOtherThreads = 16;
 // Below the 8 MiB that an unprivileged user may pin.
 constexpr unsigned kBuffers = 7;
+
+image::RegistrySettings registry_settings(const Config& config) {
+    image::RegistrySettings settings;
+    settings.plain_http_hosts = config.plain_http_registries;
+    settings.mirrors = config.mirrors;
+    for (const auto& [host, registry] : config.registry) {
+        if (registry.ca.empty()) continue;
+        settings.ca_files[host] = registry.ca;
+        const image::Reference reference{.domain = host, .path = {}, .tag = {}, .digest = {}};
+        settings.ca_files[reference.api_host()] = registry.ca;
+    }
+    return settings;
+}
 
 class Daemon {
   public:
@@ -123,7 +137,7 @@ class Daemon {
              .paths = paths_,
              .pull =
                  {.executor = executor, .pool = pulls_, .buffers = buffers_, .ring = ring_.get()},
-             .plain_http_registries = config_.plain_http_registries,
+             .registries = registry_settings(config_),
              .users = [this](std::string id) { return store::vms_using_image(*store_, id); }});
         kernels_ = kernel::make_kernel_service(
             {.store = *store_, .paths = paths_, .pool = pool_, .users = [this](std::string name) {

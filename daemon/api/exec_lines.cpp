@@ -1,24 +1,14 @@
 #include "daemon/api/exec_lines.hpp"
 
-#include <openssl/evp.h>
-
 #include <boost/json/serialize.hpp>
 #include <utility>
 
+#include "pipelines/io/base64.hpp"
 #include "pipelines/io/json.hpp"
 #include "pipelines/io/utf8.hpp"
 
 namespace banger::api {
 namespace {
-
-std::string base64(std::string_view bytes) {
-    std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');
-    const int size = ::EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                                       reinterpret_cast<const unsigned char*>(bytes.data()),
-                                       static_cast<int>(bytes.size()));
-    text.resize(static_cast<std::size_t>(size));
-    return text;
-}
 
 std::string serialize_line(const ExecLine& line) {
     return boost::json::serialize(to_json(line)) + "\n";
@@ -64,7 +54,7 @@ std::string ExecLines::line(const Stream& stream, std::string_view bytes) {
     if (valid_utf8_prefix(bytes) == bytes.size())
         line.*stream.text = bytes;
     else
-        line.*stream.base64 = base64(bytes);
+        line.*stream.base64 = base64_encode(bytes);
     return serialize_line(line);
 }
 

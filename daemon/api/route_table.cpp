@@ -17,6 +17,8 @@ std::span<const Route> all_routes() {
         {"GET", "/v1/images/{image}", show_image},
         {"DELETE", "/v1/images/{image}", delete_image},
 
+        {"POST", "/v1/registries/check", check_registry},
+
         {"GET", "/v1/kernels", list_kernels},
         {"POST", "/v1/kernels", import_kernel},
         {"GET", "/v1/kernels/{kernel}", show_kernel},

@@ -17,6 +17,7 @@ Task<Response> get_metrics(const Request& request, Services& services);
 Task<Response> list_images(const Request& request, Services& services);
 Task<Response> pull_image(const Request& request, Services& services, ByteSource* archive);
 Task<Response> show_image(const Request& request, Services& services);
+Task<Response> check_registry(const Request& request, Services& services);
 Task<Response> delete_image(const Request& request, Services& services);
 
 Task<Response> list_kernels(const Request& request, Services& services);

@@ -67,6 +67,29 @@ BOOST_DESCRIBE_STRUCT(ImageInfo, (),
                        download_bytes, layers, env, entrypoint, cmd, working_dir, user, created_at,
                        warnings))
 
+/// What opens a private registry. One of the three: user name and password; an identity token,
+/// which is exchanged at the registry's token service; a registry token, which is sent as it is.
+/// Goes from client to daemon only, and is kept there in memory for the one pull.
+struct RegistryAuth {
+    std::optional<std::string> username;
+    std::optional<std::string> password;
+    std::optional<std::string> identity_token;
+    std::optional<std::string> registry_token;
+};
+BOOST_DESCRIBE_STRUCT(RegistryAuth, (), (username, password, identity_token, registry_token))
+
+/// POST /v1/registries/check -> RegistryCheck, or 403 when the registry refuses.
+struct RegistryCheckRequest {
+    std::string registry;  ///< host or host:port; docker.io for Docker Hub
+    std::optional<RegistryAuth> registry_auth;
+};
+BOOST_DESCRIBE_STRUCT(RegistryCheckRequest, (), (registry, registry_auth))
+
+struct RegistryCheck {
+    std::string registry;
+};
+BOOST_DESCRIBE_STRUCT(RegistryCheck, (), (registry))
+
 /// POST /v1/images -> operation image.pull, result ImageInfo.
 struct ImagePullRequest {
     /// A registry reference, or, with an absolute path, oci:PATH[:TAG], oci-archive:PATH[:TAG],
@@ -74,8 +97,9 @@ struct ImagePullRequest {
     std::string reference;
     std::optional<std::string> name;  ///< default: friendly name of the reference
     std::optional<std::uint64_t> size;
+    std::optional<RegistryAuth> registry_auth;  ///< for the reference's registry
 };
-BOOST_DESCRIBE_STRUCT(ImagePullRequest, (), (reference, name, size))
+BOOST_DESCRIBE_STRUCT(ImagePullRequest, (), (reference, name, size, registry_auth))
 
 struct KernelInfo {
     std::string name;
@@ -165,10 +189,11 @@ struct VmCreateRequest {
     bool require_kvm = false;
     std::optional<std::string> wait;            ///< "agent" (default) or "system"
     std::optional<std::uint32_t> boot_seconds;  ///< deadline for the agent; default 60
+    std::optional<RegistryAuth> registry_auth;  ///< for the image's registry, when it is pulled
 };
 BOOST_DESCRIBE_STRUCT(VmCreateRequest, (),
                       (name, image, kernel, vcpu, memory_mib, disk_size, disk_mode, init, start,
-                       require_kvm, wait, boot_seconds))
+                       require_kvm, wait, boot_seconds, registry_auth))
 
 /// POST /v1/vms/{vm}/stop -> operation vm.stop, result VmInfo.
 struct VmStopRequest {

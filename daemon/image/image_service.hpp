@@ -35,6 +35,8 @@ class ImageService {
     /// As pull; the reference means standard input, and `archive` is what came that way.
     virtual Task<api::ImageInfo> pull_archive(api::ImagePullRequest request, Archive archive,
                                               ProgressSink progress) = 0;
+    /// Throws Error{unauthorized} when the registry does not let the credential in.
+    virtual Task<void> check_registry(api::RegistryCheckRequest request) = 0;
     /// Error{conflict} naming the VMs that use it.
     virtual Task<void> remove(std::string ref) = 0;
     /// At start: sweeps half-made images.

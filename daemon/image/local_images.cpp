@@ -49,6 +49,12 @@ std::optional<std::string> canonical_source(const std::string& text) {
     }
 }
 
+Credential to_credential(const std::optional<api::RegistryAuth>& given) {
+    if (!given) return {};
+    return {given->username.value_or(""), given->password.value_or(""),
+            given->identity_token.value_or(""), given->registry_token.value_or("")};
+}
+
 store::Record to_record(const api::ImageInfo& info) {
     return {.key = info.name, .name = info.name, .document = to_json(info)};
 }
@@ -143,7 +149,8 @@ class LocalImages final : public ImageService {
         if (request.name) check_name("image", *request.name);
         const std::uint64_t size = request.size.value_or(0);
         if (progress) progress({.stage = "resolve", .message = "resolving " + request.reference});
-        const auto opened = co_await open(request.reference, std::move(archive));
+        const auto opened = co_await open(request, std::move(archive));
+        // Also what decides who may join a pull under way: the registry, each time anew.
         co_await opened->resolve();
         const std::string name = request.name ? *request.name : opened->suggested_name();
         const std::string id = image_id(opened->image().digest, size);
@@ -165,6 +172,11 @@ class LocalImages final : public ImageService {
         co_await shielded(record(info));
         co_await boost::asio::this_coro::throw_if_cancelled(throws);
         co_return info;
+    }
+
+    Task<void> check_registry(api::RegistryCheckRequest request) override {
+        return image::check_login(parts_.pull, request.registry, parts_.registries,
+                                  to_credential(request.registry_auth));
     }
 
     Task<void> remove(std::string ref) override {
@@ -219,9 +231,10 @@ class LocalImages final : public ImageService {
         co_return std::nullopt;
     }
 
-    Task<std::shared_ptr<OpenedImage>> open(std::string reference, Archive archive) {
-        co_return co_await open_image(parts_.pull, std::move(reference),
-                                      {.plain_http_hosts = parts_.plain_http_registries,
+    Task<std::shared_ptr<OpenedImage>> open(api::ImagePullRequest request, Archive archive) {
+        co_return co_await open_image(parts_.pull, request.reference,
+                                      {.registries = parts_.registries,
+                                       .credential = to_credential(request.registry_auth),
                                        .spool_dir = parts_.paths.images(),
                                        .standard_input = std::move(archive)});
     }

@@ -20,7 +20,7 @@ struct ImageServiceParts {
     store::Store& store;
     Paths paths;
     PullContext pull;
-    std::vector<std::string> plain_http_registries;
+    RegistrySettings registries;
     UsersOf users;
 };
 

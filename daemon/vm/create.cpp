@@ -54,10 +54,11 @@ std::string check_word(const char* what, const std::optional<std::string>& word,
 }
 
 Task<api::ImageInfo> find_or_pull(VmContext& context, std::string reference,
-                                  ProgressSink progress) {
+                                  std::optional<api::RegistryAuth> auth, ProgressSink progress) {
     auto& images = context.deps.images;
     if (auto image = co_await images.find(reference)) co_return std::move(*image);
-    co_return co_await images.pull({.reference = std::move(reference)}, std::move(progress));
+    co_return co_await images.pull(
+        {.reference = std::move(reference), .registry_auth = std::move(auth)}, std::move(progress));
 }
 
 }  // namespace
@@ -92,10 +93,11 @@ VmRecord plan_vm(const api::VmCreateRequest& request, const Config& config) {
     return record;
 }
 
-Task<void> choose_image_and_kernel(VmContext& context, VmRecord& record, ProgressSink progress) {
+Task<void> choose_image_and_kernel(VmContext& context, VmRecord& record,
+                                   std::optional<api::RegistryAuth> auth, ProgressSink progress) {
     // The kernel first: a wrong name should not cost a pull.
     record.kernel = (co_await context.deps.kernels.show(record.kernel)).name;
-    auto image = co_await find_or_pull(context, record.image, std::move(progress));
+    auto image = co_await find_or_pull(context, record.image, std::move(auth), std::move(progress));
     record.image = image.name;
     record.image_id = image.id;
     record.image_digest = image.digest;

@@ -9,7 +9,9 @@ namespace banger::vm {
 /// host: name excepted, which stays empty when there is none. Throws Error{invalid_argument}.
 VmRecord plan_vm(const api::VmCreateRequest& request, const Config& config);
 
-/// Finds the image, pulling it when it is no local one, and the kernel, and enters both.
-Task<void> choose_image_and_kernel(VmContext& context, VmRecord& record, ProgressSink progress);
+/// Finds the image, pulling it (with `auth`) when it is no local one, and the kernel, and enters
+/// both.
+Task<void> choose_image_and_kernel(VmContext& context, VmRecord& record,
+                                   std::optional<api::RegistryAuth> auth, ProgressSink progress);
 
 }  // namespace banger::vm

@@ -1,5 +1,6 @@
 #include <boost/asio/this_coro.hpp>
 #include <filesystem>
+#include <utility>
 
 #include "daemon/vm/boot.hpp"
 #include "daemon/vm/create.hpp"
@@ -94,7 +95,8 @@ Task<api::VmInfo> Service::create(api::VmCreateRequest request, ProgressSink pro
              context_.deps.kvm_reason);
     }
     check_name_is_free(record.name);
-    co_await choose_image_and_kernel(context_, record, progress);
+    co_await choose_image_and_kernel(context_, record, std::exchange(request.registry_auth, {}),
+                                     progress);
     record.backend = backend.name();
     record.isolation = backend.isolation();
     auto vm = co_await record_new(std::move(record));

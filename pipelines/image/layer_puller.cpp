@@ -155,9 +155,21 @@ Task<void> LayerPuller::take_blobs() {
 Task<void> LayerPuller::pull_layer(std::size_t layer) {
     const auto& descriptor = image_.manifest.layers[layer];
     if (cache_ && co_await decode_cached(layer)) co_return;
-    auto blob = co_await source_.open_blob(descriptor);
-    const auto copy = begin_copy(cache_, descriptor.digest);
-    contents_[layer] = co_await decode(layer, std::move(blob), copy.get());
+    for (;;) {
+        std::exception_ptr damaged;
+        try {
+            auto blob = co_await source_.open_blob(descriptor);
+            const auto copy = begin_copy(cache_, descriptor.digest);
+            contents_[layer] = co_await decode(layer, std::move(blob), copy.get());
+            co_return;
+        } catch (const Error& error) {
+            if (error.code() != Errc::digest_mismatch) throw;
+            damaged = std::current_exception();
+        }
+        if (!source_.distrust(descriptor)) std::rethrow_exception(damaged);
+        // As after a damaged copy in the cache: the same blocks again.
+        co_await file_.flush();
+    }
 }
 
 Task<bool> LayerPuller::decode_cached(std::size_t layer) {
@@ -205,16 +217,20 @@ Task<TarContents> LayerPuller::decode_stream(std::size_t layer, BlobStream& stre
 TarContents LayerPuller::decode_blocking(std::size_t layer, ReadChunk read, BlobCache::Writer* copy,
                                          std::stop_token stop) {
     BlockWriter blocks(plan_, layer, context_.buffers, file_, stop);
-    return decode_layer_blocking({.blob = image_.manifest.layers[layer],
-                                  .diff_id = image_.config.diff_ids[layer],
-                                  .read = std::move(read),
-                                  .copy = copy,
-                                  .blocks = blocks,
-                                  .budget = budget_,
-                                  .space = space_,
-                                  .profile = profile_,
-                                  .done = done_[layer],
-                                  .stop = stop});
+    // What is decoded a second time must not count twice.
+    ImageBudget share(&budget_);
+    auto contents = decode_layer_blocking({.blob = image_.manifest.layers[layer],
+                                           .diff_id = image_.config.diff_ids[layer],
+                                           .read = std::move(read),
+                                           .copy = copy,
+                                           .blocks = blocks,
+                                           .budget = share,
+                                           .space = space_,
+                                           .profile = profile_,
+                                           .done = done_[layer],
+                                           .stop = stop});
+    share.keep();
+    return contents;
 }
 
 Task<void> LayerPuller::report_regularly(const ProgressSink& progress) {

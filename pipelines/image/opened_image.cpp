@@ -36,7 +36,8 @@ Task<std::shared_ptr<OpenedImage>> open_image(PullContext context, std::string s
         opened =
             co_await open_archive(context, *archive, options.spool_dir, options.standard_input);
     } else {
-        opened = open_source(context.executor, reference, std::move(options.plain_http_hosts));
+        opened = open_source(context.executor, reference, std::move(options.registries),
+                             std::move(options.credential));
     }
     co_return std::make_shared<OpenedImage>(std::move(reference), std::move(opened));
 }

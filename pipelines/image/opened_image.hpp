@@ -11,7 +11,8 @@
 namespace banger::image {
 
 struct OpenOptions {
-    std::vector<std::string> plain_http_hosts;
+    RegistrySettings registries;
+    Credential credential;  ///< for the reference's registry
     std::string spool_dir;  ///< where a compressed archive is inflated, to a file without a name
     /// What came through standard input, spooled; for references that mean it.
     std::shared_ptr<const UniqueFd> standard_input;

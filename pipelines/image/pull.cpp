@@ -13,6 +13,7 @@
 #include "pipelines/image/image_record.hpp"
 #include "pipelines/image/layer_puller.hpp"
 #include "pipelines/image/opened_image.hpp"
+#include "pipelines/image/registry/registry_client.hpp"
 #include "pipelines/io/atomic_file.hpp"
 #include "pipelines/io/blocking_pool.hpp"
 #include "pipelines/io/error.hpp"
@@ -137,22 +138,31 @@ Task<void> write_record(const PullContext& context, const StagingDir& staging, s
 Task<std::shared_ptr<OpenedImage>> open(PullContext context, PullRequest request) {
     const auto parent = std::filesystem::path(request.staging_dir).parent_path().string();
     co_return co_await open_image(context, std::move(request.source),
-                                  {.plain_http_hosts = std::move(request.plain_http_hosts),
+                                  {.registries = std::move(request.registries),
+                                   .credential = std::move(request.credential),
                                    .spool_dir = parent,
                                    .standard_input = nullptr});
 }
 
 }  // namespace
 
-Task<Digest> resolve(PullContext context, std::string source,
-                     std::vector<std::string> plain_http_hosts) {
+Task<Digest> resolve(PullContext context, std::string source, RegistrySettings registries,
+                     Credential credential) {
     const auto opened =
         co_await open_image(context, std::move(source),
-                            {.plain_http_hosts = std::move(plain_http_hosts),
+                            {.registries = std::move(registries),
+                             .credential = std::move(credential),
                              .spool_dir = std::filesystem::temp_directory_path().string(),
                              .standard_input = nullptr});
     co_await opened->resolve();
     co_return opened->image().digest;
+}
+
+Task<void> check_login(PullContext context, std::string domain, RegistrySettings registries,
+                       Credential credential) {
+    domain = parse_registry(domain);
+    co_await RegistryClient::check_login(context.executor, std::move(domain), std::move(registries),
+                                         std::move(credential));
 }
 
 Task<PulledImage> pull(PullContext context, PullRequest request, ProgressSink progress) {
@@ -179,6 +189,8 @@ Task<PulledImage> pull(PullContext context, PullRequest request, ProgressSink pr
     const auto tree = co_await merge(context, std::move(layers), profile.merge);
     warnings.append(tree.warnings());
     pulled.warnings = warnings.texts();
+    for (auto& warning : opened->source().warnings())
+        pulled.warnings.push_back(std::move(warning));
 
     progress({.stage = "write"});
     const auto options = ext4_options_for(image.digest, image.config.created, request.size);

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "pipelines/image/registry/credential.hpp"
+#include "pipelines/image/registry/registry_settings.hpp"
 #include "pipelines/io/digest.hpp"
 #include "pipelines/io/progress.hpp"
 #include "pipelines/io/task.hpp"
@@ -47,7 +49,8 @@ struct PullRequest {
     std::string cache_dir;    ///< blobs go to <cache_dir>/oci/blobs/sha256/<hex>
     std::uint64_t size = 0;   ///< bytes of the file system; 0: by content
     int parallel_layers = 4;
-    std::vector<std::string> plain_http_hosts;
+    RegistrySettings registries;
+    Credential credential;  ///< for the source's registry; kept in memory, and for this pull only
 };
 
 struct PulledImage {
@@ -62,8 +65,13 @@ struct PulledImage {
 };
 
 /// What a source resolves to, without pulling it: for "is this image here already?".
-Task<Digest> resolve(PullContext context, std::string source,
-                     std::vector<std::string> plain_http_hosts);
+Task<Digest> resolve(PullContext context, std::string source, RegistrySettings registries,
+                     Credential credential);
+
+/// Asks the registry `domain` ("quay.io", "localhost:5000") whether it lets the credential in.
+/// Throws Error{unauthorized} when not, Error{invalid_argument} for what is no name of a registry.
+Task<void> check_login(PullContext context, std::string domain, RegistrySettings registries,
+                       Credential credential);
 
 /// Registry (or layout, or archive) to `<staging_dir>/rootfs.ext4` and
 /// `<staging_dir>/manifest.json` in one overlapped pass: layers are downloaded, hashed, inflated,

@@ -49,7 +49,7 @@ struct HttpClient::State {
     static std::string key_of(const HttpTarget& target) {
         return (target.tls ? "https " : "http ") + target.origin();
     }
-    std::unique_ptr<HttpConnection> take_idle(const std::string& key);
+    std::unique_ptr<HttpConnection> take_idle(const HttpRequest& request, const HttpTarget& target);
     void give_back(const std::string& key, std::unique_ptr<HttpConnection> connection);
     Task<Answer> exchange(const HttpRequest& request, const HttpTarget& target);
 
@@ -57,13 +57,19 @@ struct HttpClient::State {
     std::map<std::string, std::vector<Idle>> idle;
 };
 
-std::unique_ptr<HttpConnection> HttpClient::State::take_idle(const std::string& key) {
-    auto& waiting = idle[key];
+std::unique_ptr<HttpConnection> HttpClient::State::take_idle(const HttpRequest& request,
+                                                             const HttpTarget& target) {
+    auto& waiting = idle[key_of(target)];
     while (!waiting.empty()) {
         Idle last = std::move(waiting.back());
         waiting.pop_back();
         const bool fresh = Clock::now() - last.since < kIdleLimit;
-        if (fresh && last.connection->is_quiet()) return std::move(last.connection);
+        if (!fresh || !last.connection->is_quiet()) continue;
+        if (!request.check_address) return std::move(last.connection);
+        const auto address = last.connection->peer_address();
+        if (!address) continue;
+        request.check_address(target, *address);
+        return std::move(last.connection);
     }
     return nullptr;
 }
@@ -77,7 +83,7 @@ void HttpClient::State::give_back(const std::string& key,
 
 auto HttpClient::State::exchange(const HttpRequest& request, const HttpTarget& target)
     -> Task<Answer> {
-    if (auto connection = take_idle(key_of(target))) {
+    if (auto connection = take_idle(request, target)) {
         auto head = co_await connection->exchange(request, target);
         if (head) co_return Answer{std::move(connection), std::move(*head)};
         // It was closed while it idled. Only what changes nothing is sent a second time.
@@ -85,7 +91,7 @@ auto HttpClient::State::exchange(const HttpRequest& request, const HttpTarget& t
             fail(Errc::unavailable, "{} closed the connection without an answer", target.origin());
         }
     }
-    auto connection = co_await connector.connect(target);
+    auto connection = co_await connector.connect(target, request.check_address);
     auto head = co_await connection->exchange(request, target);
     if (!head) {
         fail(Errc::unavailable, "{} closed the connection without an answer", target.origin());

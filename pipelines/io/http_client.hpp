@@ -1,8 +1,11 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/ip/address.hpp>
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -16,6 +19,7 @@
 namespace banger {
 
 class ByteSource;
+struct HttpTarget;
 
 /// Header fields in order; names compare without case.
 class HttpHeaders {
@@ -43,6 +47,9 @@ struct HttpRequest {
     /// Redirects to follow (at most 10). Authorization and Cookie are dropped when host or port
     /// change, https never becomes http, and only GET and HEAD are followed.
     int max_redirects = 0;
+    /// Called with the address of every connection that the request is about to use, those of
+    /// redirects and idle ones included; throws to refuse it, and then nothing is sent there.
+    std::function<void(const HttpTarget&, const boost::asio::ip::address&)> check_address;
 };
 
 struct HttpOptions {
@@ -52,11 +59,16 @@ struct HttpOptions {
     std::vector<std::string> plain_http_hosts;
     /// PEM certificates trusted besides the system's.
     std::string ca_file;
+    /// The same for one host or host:port only: its name to the file.
+    std::map<std::string, std::string> host_ca_files;
     std::chrono::seconds connect_timeout{10};
     /// Zero: wait for ever, here and below.
     std::chrono::seconds header_timeout{30};
     /// Without a byte of the body.
     std::chrono::seconds stall_timeout{30};
+    /// A body that brings less than `slow_bytes` in this much waiting is given up. Zero: never.
+    std::chrono::seconds slow_window{0};
+    std::uint64_t slow_bytes = 0;
 };
 
 /// A response whose header is here and whose body is still to be read. Destroying it early drops

@@ -38,8 +38,12 @@ std::string reason(const boost::system::error_code& error, std::chrono::seconds 
 /// The first of the addresses that answers. They share the time, so that one dead address does not
 /// use up that of the others.
 Task<TcpStream> connect_tcp(asio::any_io_executor executor, HttpTarget target,
-                            std::chrono::seconds limit) {
+                            HttpConnector::CheckAddress check, std::chrono::seconds limit) {
     const auto addresses = co_await resolve_host(target.host, target.port, limit);
+    // All of them at once: a name with a good and a bad address is a bad name.
+    for (const auto& address : addresses) {
+        if (check) check(target, address.address());
+    }
     const auto share = std::max<std::chrono::milliseconds>(
         std::chrono::milliseconds(limit) / static_cast<int>(addresses.size()),
         std::chrono::seconds(2));
@@ -118,7 +122,20 @@ HttpConnector::HttpConnector(asio::any_io_executor executor, HttpOptions options
 
 HttpConnector::~HttpConnector() = default;
 
-Task<std::unique_ptr<HttpConnection>> HttpConnector::connect(HttpTarget target) {
+HttpConnector::Tls& HttpConnector::tls_for(const HttpTarget& target) {
+    std::string file = options_.ca_file;
+    for (const auto& name : {target.host, target.authority, target.origin()}) {
+        const auto found = options_.host_ca_files.find(name);
+        if (found != options_.host_ca_files.end()) file = found->second;
+    }
+    // Reading the system's certificates takes some milliseconds: only who needs them pays.
+    auto& tls = tls_[file];
+    if (!tls) tls = std::make_unique<Tls>(file);
+    return *tls;
+}
+
+Task<std::unique_ptr<HttpConnection>> HttpConnector::connect(HttpTarget target,
+                                                             CheckAddress check) {
     const auto limit = options_.connect_timeout;
     const auto peer = target.origin();
     if (!options_.unix_socket.empty()) {
@@ -126,13 +143,11 @@ Task<std::unique_ptr<HttpConnection>> HttpConnector::connect(HttpTarget target) 
         co_return std::make_unique<HttpStream<LocalStream>>(std::move(stream), options_.unix_socket,
                                                             options_);
     }
-    auto plain = co_await connect_tcp(executor_, target, limit);
+    auto plain = co_await connect_tcp(executor_, target, std::move(check), limit);
     if (!target.tls) {
         co_return std::make_unique<HttpStream<TcpStream>>(std::move(plain), peer, options_);
     }
-    // Reading the system's certificates takes some milliseconds: only who needs them pays.
-    if (!tls_) tls_ = std::make_unique<Tls>(options_.ca_file);
-    auto stream = co_await start_tls(std::move(plain), tls_->context, target, limit);
+    auto stream = co_await start_tls(std::move(plain), tls_for(target).context, target, limit);
     co_return std::make_unique<HttpStream<TlsStream>>(std::move(stream), peer, options_);
 }
 

@@ -2,6 +2,8 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <chrono>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -33,6 +35,8 @@ class HttpConnection {
     virtual bool is_reusable() const = 0;
     /// False when the peer has closed an idle connection, or sent something unasked.
     virtual bool is_quiet() = 0;
+    /// Of the peer; none for a Unix socket, or when it has gone.
+    virtual std::optional<boost::asio::ip::address> peer_address() = 0;
 };
 
 /// Makes connections; owns the TLS settings they share.
@@ -41,14 +45,17 @@ class HttpConnector {
     HttpConnector(boost::asio::any_io_executor executor, HttpOptions options);
     ~HttpConnector();
     const HttpOptions& options() const noexcept { return options_; }
-    /// Throws Error{unavailable} or {timed_out} naming the host.
-    Task<std::unique_ptr<HttpConnection>> connect(HttpTarget target);
+    using CheckAddress = std::function<void(const HttpTarget&, const boost::asio::ip::address&)>;
+    /// Throws Error{unavailable} or {timed_out} naming the host, and what `check` (which may be
+    /// empty) throws for one of its addresses.
+    Task<std::unique_ptr<HttpConnection>> connect(HttpTarget target, CheckAddress check);
 
   private:
     struct Tls;
+    Tls& tls_for(const HttpTarget& target);
     boost::asio::any_io_executor executor_;
     HttpOptions options_;
-    std::unique_ptr<Tls> tls_;
+    std::map<std::string, std::unique_ptr<Tls>> tls_;  ///< by the file of certificates
 };
 
 }  // namespace banger

@@ -28,7 +28,9 @@ class HttpStream final : public HttpConnection {
         : stream_(std::move(stream)),
           peer_(std::move(peer)),
           header_timeout_(options.header_timeout),
-          stall_timeout_(options.stall_timeout) {
+          stall_timeout_(options.stall_timeout),
+          slow_window_(options.slow_window),
+          slow_bytes_(options.slow_bytes) {
         // Beast reads no more at a time than its buffer has room for, and leaves it at 512 bytes.
         buffer_.reserve(kReadSize);
     }
@@ -49,7 +51,18 @@ class HttpStream final : public HttpConnection {
         return count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
     }
 
+    std::optional<boost::asio::ip::address> peer_address() override {
+        auto& socket = boost::beast::get_lowest_layer(stream_).socket();
+        boost::system::error_code error;
+        const auto endpoint = socket.remote_endpoint(error);
+        if constexpr (requires { endpoint.address(); }) {
+            if (!error) return endpoint.address();
+        }
+        return std::nullopt;
+    }
+
   private:
+    using Clock = std::chrono::steady_clock;
     using Body = boost::beast::http::buffer_body;
     using Parser = boost::beast::http::response_parser<Body>;
     using Message = boost::beast::http::request<boost::beast::http::string_body>;
@@ -75,10 +88,17 @@ class HttpStream final : public HttpConnection {
         }
     }
 
+    /// Counts what came against the time it was waited for; the reader's own time is not.
+    void check_speed(std::size_t bytes, Clock::duration waited);
+
     Stream stream_;
     std::string peer_;
     std::chrono::seconds header_timeout_;
     std::chrono::seconds stall_timeout_;
+    std::chrono::seconds slow_window_;
+    std::uint64_t slow_bytes_;
+    std::uint64_t window_bytes_ = 0;
+    Clock::duration window_waited_{};
     boost::beast::flat_buffer buffer_;
     std::optional<Parser> parser_;
     bool broken_ = false;
@@ -169,6 +189,8 @@ Task<std::optional<HttpHead>> HttpStream<Stream>::exchange(const HttpRequest& re
                                                            const HttpTarget& target) {
     broken_ = true;
     parser_.reset();
+    window_bytes_ = 0;
+    window_waited_ = {};
     auto limit = stall_timeout_;
     auto message = make_message(request, target);
     auto error = request.body_source
@@ -197,15 +219,31 @@ Task<std::size_t> HttpStream<Stream>::read_body(std::span<std::byte> buffer) {
         body.size = buffer.size();
         broken_ = true;
         expire_after(stall_timeout_);
+        const auto begin = Clock::now();
         auto [error, count] = co_await http::async_read_some(stream_, buffer_, *parser_, as_tuple);
         // "need_buffer" only says that ours is full.
         if (error && error != http::error::need_buffer) fail_with(error, stall_timeout_);
+        check_speed(count, Clock::now() - begin);
         broken_ = false;
         const std::size_t filled = buffer.size() - body.size;
         if (filled > 0) co_return filled;
     }
     boost::beast::get_lowest_layer(stream_).expires_never();
     co_return 0;
+}
+
+template <class Stream>
+void HttpStream<Stream>::check_speed(std::size_t bytes, Clock::duration waited) {
+    if (slow_window_.count() == 0) return;
+    window_bytes_ += bytes;
+    window_waited_ += waited;
+    if (window_bytes_ >= slow_bytes_) {
+        window_bytes_ = 0;
+        window_waited_ = {};
+    } else if (window_waited_ >= slow_window_) {
+        fail(Errc::timed_out, "{} sent less than {} bytes in {} s", peer_, slow_bytes_,
+             slow_window_.count());
+    }
 }
 
 template <class Stream>

@@ -237,6 +237,13 @@ Task<api::ImageInfo> FakeImages::pull_archive(api::ImagePullRequest request, ima
     co_return info;
 }
 
+Task<void> FakeImages::check_registry(api::RegistryCheckRequest request) {
+    if (!request.registry_auth || request.registry_auth->password != "open sesame") {
+        fail(Errc::unauthorized, "{} refused the login", request.registry);
+    }
+    co_return;
+}
+
 Task<void> FakeImages::remove(std::string ref) {
     if (images_.erase(ref) == 0) fail(Errc::not_found, "no image named '{}'", ref);
     co_return;

@@ -69,6 +69,8 @@ class FakeImages final : public image::ImageService {
     /// Counts the bytes that came as the image's download_bytes.
     Task<api::ImageInfo> pull_archive(api::ImagePullRequest request, image::Archive archive,
                                       ProgressSink progress) override;
+    /// Lets in who says "open sesame".
+    Task<void> check_registry(api::RegistryCheckRequest request) override;
     Task<void> remove(std::string ref) override;
     Task<void> reconcile() override;
 

@@ -13,6 +13,7 @@ ROOM_OF = (
     (r"guest/vsock-agent/protocol\.hpp", "guest protocol"),
     (r"guest/vsock-agent/.*", "guest agent"),
     (r"pipelines/io/.*", "io"),
+    (r"pipelines/image/registry/(auth_file|credential|reference)\.[hc]pp", "image names"),
     (r"pipelines/image/.*", "image"),
     (r"pipelines/kernel/.*", "kernel"),
     (r"catalog/.*", "catalog"),
@@ -28,7 +29,7 @@ ROOM_OF = (
     (r"test/.*", "test"),
 )
 
-PIPELINES = {"io", "image", "kernel", "catalog"}
+PIPELINES = {"io", "image names", "image", "kernel", "catalog"}
 GROUND = PIPELINES | {"api types", "daemon settings"}
 SERVICES = {"daemon/store", "daemon/net", "daemon/operations"}
 
@@ -38,7 +39,8 @@ MAY_INCLUDE = {
     "api types": set(),
     "guest protocol": set(),
     "guest agent": {"guest protocol"},
-    "image": {"io"},
+    "image names": {"io"},
+    "image": {"io", "image names"},
     "kernel": {"io"},
     "catalog": {"io"},
     "daemon settings": {"io"},
@@ -49,7 +51,7 @@ MAY_INCLUDE = {
     "daemon/vm": GROUND | SERVICES | {"daemon/image", "guest protocol"},
     "daemon/api": GROUND | SERVICES | {"daemon/image", "daemon/vm"},
     "daemon": GROUND | SERVICES | {"daemon/image", "daemon/vm", "daemon/api"},
-    "cli": {"io", "api types", "daemon settings"},
+    "cli": {"io", "image names", "api types", "daemon settings"},
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)

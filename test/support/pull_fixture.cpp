@@ -60,7 +60,8 @@ Task<image::PulledImage> pull_with_ring(BlockingPool& pool, BufferPool& buffers,
 
 Task<Digest> resolve_with(BlockingPool& pool, BufferPool& buffers, std::string source) {
     const auto executor = co_await boost::asio::this_coro::executor;
-    co_return co_await image::resolve({executor, pool, buffers, nullptr}, std::move(source), {});
+    co_return co_await image::resolve({executor, pool, buffers, nullptr}, std::move(source), {},
+                                      {});
 }
 
 }  // namespace
@@ -74,7 +75,9 @@ image::PulledImage PullFixture::pull(const std::string& source, const PullSetup&
                                      .staging_dir = staging(),
                                      .cache_dir = cache(),
                                      .size = setup.size,
-                                     .parallel_layers = setup.parallel_layers};
+                                     .parallel_layers = setup.parallel_layers,
+                                     .registries = setup.registries,
+                                     .credential = setup.credential};
     return run_task(pull_with_ring(pool, buffers, setup, request, sink));
 }
 

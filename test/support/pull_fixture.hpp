@@ -18,6 +18,8 @@ struct PullSetup {
     bool uring = true;  ///< where the kernel has it
     std::uint64_t size = 0;
     int parallel_layers = 4;
+    image::RegistrySettings registries;
+    image::Credential credential;
     /// Cancels the pull after this long.
     std::optional<std::chrono::milliseconds> cancel_after;
 };

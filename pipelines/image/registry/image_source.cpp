@@ -27,11 +27,10 @@ std::size_t Blob::read_at(std::uint64_t at, std::span<std::byte> buffer) const {
 
 std::unique_ptr<ImageSource> open_source(boost::asio::any_io_executor executor,
                                          const SourceReference& reference,
-                                         std::vector<std::string> plain_http_hosts) {
+                                         RegistrySettings registries, Credential credential) {
     if (const auto* layout = std::get_if<LayoutReference>(&reference)) return open_layout(*layout);
-    return std::make_unique<RegistryClient>(
-        executor, std::get<Reference>(reference),
-        RegistryOptions{.plain_http_hosts = std::move(plain_http_hosts)});
+    return std::make_unique<RegistryClient>(executor, std::get<Reference>(reference),
+                                            std::move(registries), std::move(credential));
 }
 
 void check_document(std::string_view body, const Descriptor& descriptor, std::string_view what) {
@@ -57,27 +56,42 @@ std::string read_document(const Blob& blob, std::string_view what) {
     return text;
 }
 
+namespace {
+
+Task<std::string> read_blob(ImageSource& source, const Descriptor& descriptor,
+                            std::string_view what) {
+    const auto blob = co_await source.open_blob(descriptor);
+    if (blob.file) co_return read_document(blob, what);
+    std::string body(static_cast<std::size_t>(descriptor.size) + 1, '\0');
+    std::size_t size = 0;
+    while (size < body.size()) {
+        const auto rest = std::as_writable_bytes(std::span(body)).subspan(size);
+        const auto count = co_await blob.stream->read_some(rest);
+        if (count == 0) break;
+        size += count;
+    }
+    body.resize(size);
+    co_return body;
+}
+
+}  // namespace
+
 Task<std::string> read_small_blob(ImageSource& source, Descriptor descriptor, std::string what) {
     if (descriptor.size > kMaxDocumentBytes) {
         fail(Errc::invalid_argument, "{} is larger than {} bytes", what, kMaxDocumentBytes);
     }
-    const auto blob = co_await source.open_blob(descriptor);
-    std::string body;
-    if (blob.file) {
-        body = read_document(blob, what);
-    } else {
-        body.resize(static_cast<std::size_t>(descriptor.size) + 1);
-        std::size_t size = 0;
-        while (size < body.size()) {
-            const auto rest = std::as_writable_bytes(std::span(body)).subspan(size);
-            const auto count = co_await blob.stream->read_some(rest);
-            if (count == 0) break;
-            size += count;
+    for (;;) {
+        std::exception_ptr damaged;
+        try {
+            auto body = co_await read_blob(source, descriptor, what);
+            check_document(body, descriptor, what);
+            co_return body;
+        } catch (const Error& error) {
+            if (error.code() != Errc::digest_mismatch) throw;
+            damaged = std::current_exception();
         }
-        body.resize(size);
+        if (!source.distrust(descriptor)) std::rethrow_exception(damaged);
     }
-    check_document(body, descriptor, what);
-    co_return body;
 }
 
 }  // namespace banger::image

@@ -6,8 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "pipelines/image/registry/credential.hpp"
 #include "pipelines/image/registry/manifest.hpp"
 #include "pipelines/image/registry/reference.hpp"
+#include "pipelines/image/registry/registry_settings.hpp"
 #include "pipelines/io/task.hpp"
 #include "pipelines/io/unique_fd.hpp"
 
@@ -56,12 +58,17 @@ class ImageSource {
     /// A reference that the source itself gives for its image, such as a Docker archive's
     /// "docker.io/library/debian:bookworm"; empty when it has none. After root().
     virtual std::string own_name() const { return {}; }
+    /// A blob turned out to be damaged: true when another open_blob would get it from elsewhere.
+    virtual bool distrust(const Descriptor&) { return false; }
+    /// What the source wants its user to know, in sentences.
+    virtual std::vector<std::string> warnings() const { return {}; }
 };
 
-/// Of anything but an archive, which open_archive opens.
+/// Of anything but an archive, which open_archive opens. `registries` and `credential` matter to
+/// references into a registry only.
 std::unique_ptr<ImageSource> open_source(boost::asio::any_io_executor executor,
                                          const SourceReference& reference,
-                                         std::vector<std::string> plain_http_hosts);
+                                         RegistrySettings registries, Credential credential);
 
 /// All of a small local file, not verified. Throws Error{invalid_argument} beyond
 /// kMaxDocumentBytes.

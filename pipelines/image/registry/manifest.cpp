@@ -21,9 +21,10 @@ struct WireDescriptor {
     std::int64_t size = -1;
     std::optional<WirePlatform> platform;
     std::map<std::string, std::string> annotations;
+    std::vector<std::string> urls;
 };
 BOOST_DESCRIBE_STRUCT(WireDescriptor, (),
-                      (mediaType, digest, artifactType, size, platform, annotations))
+                      (mediaType, digest, artifactType, size, platform, annotations, urls))
 
 struct WireDocument {
     std::int64_t schemaVersion = 0;
@@ -90,8 +91,9 @@ std::string media_type_of(std::string_view content_type) {
 
 Descriptor to_descriptor(const WireDescriptor& wire, std::string_view what) {
     if (wire.size < 0) fail(Errc::invalid_argument, "{} has no valid size", what);
-    Descriptor descriptor{wire.mediaType, parse_digest(wire.digest),
-                          static_cast<std::uint64_t>(wire.size), std::nullopt, wire.annotations};
+    Descriptor descriptor{
+        wire.mediaType, parse_digest(wire.digest), static_cast<std::uint64_t>(wire.size),
+        std::nullopt,   wire.annotations,          wire.urls};
     if (wire.platform) {
         descriptor.platform =
             Platform{wire.platform->os, wire.platform->architecture, wire.platform->variant};

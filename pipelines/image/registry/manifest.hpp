@@ -35,6 +35,7 @@ struct Descriptor {
     std::uint64_t size = 0;
     std::optional<Platform> platform;
     std::map<std::string, std::string> annotations;
+    std::vector<std::string> urls;  ///< where else a blob may be had, without credentials
 };
 
 /// Which images a name stands for: an OCI index or a Docker manifest list.

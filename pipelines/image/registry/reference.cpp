@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "pipelines/image/registry/auth_file.hpp"
 #include "pipelines/io/error.hpp"
 
 namespace banger::image {
@@ -277,6 +278,15 @@ Reference parse_reference(std::string_view text) {
     check_name(text, reference);
     if (reference.tag.empty() && !reference.digest) reference.tag = "latest";
     return reference;
+}
+
+std::string parse_registry(std::string_view text) {
+    auto domain = normalized_login_key(text);
+    if (!is_domain(domain)) {
+        fail(Errc::invalid_argument, "'{}' is no name of a registry: expected host or host:port",
+             text);
+    }
+    return domain;
 }
 
 SourceReference parse_source(std::string_view text) {

@@ -52,6 +52,10 @@ Reference parse_reference(std::string_view text);
 SourceReference parse_source(std::string_view text);
 std::string to_string(const SourceReference& source);
 
+/// The domain of a registry named on its own: "docker.io" for https://index.docker.io/v1/. Throws
+/// Error{invalid_argument} for what is none, a repository's name for one.
+std::string parse_registry(std::string_view text);
+
 /// The name an image gets when its user gives none: "debian-bookworm" for
 /// docker.io/library/debian:bookworm, "app-0123456789ab" for app@sha256:0123456789ab…, "app" for
 /// oci-archive:/tmp/app.tar.gz; lower case letters, digits, '.', '_' and '-', at most 63, beginning

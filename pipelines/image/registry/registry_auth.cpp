@@ -1,11 +1,11 @@
 #include "pipelines/image/registry/registry_auth.hpp"
 
 #include <algorithm>
-#include <boost/asio/ip/address.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url.hpp>
 
 #include "pipelines/image/registry/challenge.hpp"
+#include "pipelines/io/base64.hpp"
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/json.hpp"
 
@@ -14,64 +14,51 @@ namespace {
 
 constexpr std::int64_t kDefaultLifeSeconds = 60;
 constexpr std::int64_t kMaxLifeSeconds = 24 * 3600;
+constexpr int kMaxTokenRedirects = 10;
+constexpr std::string_view kClient = "banger";
+/// What helpers and configuration files call the user of an identity token.
+constexpr std::string_view kTokenUser = "<token>";
 
-bool is_internal_v4(const boost::asio::ip::address_v4& address) {
-    const auto bits = address.to_uint();
-    const auto in = [bits](std::uint32_t net, int length) {
-        return bits >> (32 - length) == net >> (32 - length);
-    };
-    return in(0x00000000, 8) || in(0x0A000000, 8) || in(0x64400000, 10) || in(0x7F000000, 8) ||
-           in(0xA9FE0000, 16) || in(0xAC100000, 12) || in(0xC0A80000, 16);
-}
-
-/// An address that a registry on the outside has no business to send us to.
-bool is_internal_address(std::string_view host) {
-    if (host == "localhost" || host.ends_with(".localhost")) return true;
-    if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
-    boost::system::error_code ec;
-    const auto address = boost::asio::ip::make_address(std::string(host), ec);
-    if (ec) return false;
-    if (address.is_v4()) return is_internal_v4(address.to_v4());
-    const auto v6 = address.to_v6();
-    if (v6.is_v4_mapped()) {
-        return is_internal_v4(boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, v6));
-    }
-    const bool unique_local = (v6.to_bytes()[0] & 0xFE) == 0xFC;
-    return v6.is_loopback() || v6.is_link_local() || v6.is_unspecified() || unique_local;
-}
-
-const Challenge& bearer_of(const std::vector<Challenge>& challenges, std::string_view registry) {
+/// The first of that scheme; null when there is none.
+const Challenge* find_scheme(const std::vector<Challenge>& challenges, std::string_view scheme) {
     const auto found = std::find_if(challenges.begin(), challenges.end(),
-                                    [](const auto& c) { return c.scheme == "bearer"; });
-    if (found == challenges.end()) {
-        fail(Errc::unauthorized, "{} wants a login, and banger can only pull public images yet",
-             registry);
-    }
-    return *found;
+                                    [&](const auto& c) { return c.scheme == scheme; });
+    return found == challenges.end() ? nullptr : &*found;
 }
 
-void check_realm(const boost::urls::url& realm, const boost::urls::url& registry) {
-    const auto complain = [&](std::string_view why) {
-        fail(Errc::unauthorized, "{} sends for a token to {}, {}", registry.c_str(), realm.c_str(),
-             why);
-    };
-    if (realm.scheme() != "https" && realm.scheme() != "http") complain("which is no web address");
-    if (realm.scheme() == "http" && registry.scheme() == "https")
-        complain("which is not encrypted");
-    const bool same_place = realm.encoded_host_and_port() == registry.encoded_host_and_port();
-    if (!same_place && is_internal_address(realm.encoded_host()) &&
-        !is_internal_address(registry.encoded_host())) {
-        complain("an address inside a private network");
-    }
+std::string basic(const std::string& user, const std::string& password) {
+    return "Basic " + base64_encode(user + ":" + password);
+}
+
+/// Where GET has to do although there is only an identity token, it takes the password's place.
+std::string login_of(const Credential& credential) {
+    if (credential.identity_token.empty()) return basic(credential.username, credential.password);
+    const auto& user = credential.username;
+    return basic(user.empty() ? std::string(kTokenUser) : user,
+                 credential.password.empty() ? credential.identity_token : credential.password);
 }
 
 boost::urls::url parse_url(std::string_view text, std::string_view registry) {
     auto url = boost::urls::parse_uri({text.data(), text.size()});
-    if (!url || url->encoded_host().empty()) {
+    const bool whole = url && !url->encoded_host().empty() &&
+                       (url->encoded_path().empty() || url->is_path_absolute());
+    if (!whole || (url->scheme() != "https" && url->scheme() != "http")) {
         fail(Errc::unauthorized, "{} sends for a token to '{}', which is no web address", registry,
              text);
     }
     return boost::urls::url(*url);
+}
+
+/// As application/x-www-form-urlencoded wants it.
+std::string form(const std::vector<std::pair<std::string, std::string>>& fields) {
+    boost::urls::url url;
+    for (const auto& [name, value] : fields)
+        url.params().append({name, value});
+    std::string text(url.encoded_query());
+    // In a form a bare plus is a space.
+    for (auto at = text.find('+'); at != text.npos; at = text.find('+', at))
+        text.replace(at, 1, "%2B");
+    return text;
 }
 
 /// Servers give numbers, strings, zero or nonsense here.
@@ -84,25 +71,91 @@ std::int64_t life_of(const boost::json::object& answer) {
     return std::min(seconds, kMaxLifeSeconds);
 }
 
-}  // namespace
-
-RegistryAuth::RegistryAuth(std::string base_url, std::string repository)
-    : base_url_(std::move(base_url)), repository_(std::move(repository)) {}
-
-std::optional<std::string> RegistryAuth::authorization(Clock::time_point now) const {
-    if (token_.empty() || now >= stale_at_) return std::nullopt;
-    return "Bearer " + token_;
+/// A token goes into a header: one that would break it is none.
+bool is_token(const boost::json::value* value) {
+    if (!value || !value->is_string() || value->get_string().empty()) return false;
+    const auto& text = value->get_string();
+    return std::all_of(text.begin(), text.end(),
+                       [](unsigned char c) { return c > 0x20 && c < 0x7F; });
 }
 
-std::string RegistryAuth::token_url(std::span<const std::string> www_authenticate) const {
+}  // namespace
+
+RegistryAuth::RegistryAuth(std::string base_url, std::string repository, Credential credential)
+    : base_url_(std::move(base_url)),
+      repository_(std::move(repository)),
+      credential_(std::move(credential)) {}
+
+std::optional<std::string> RegistryAuth::authorization(Clock::time_point now) const {
+    if (basic_) return login_of(credential_);
+    if (!token_.empty() && now < stale_at_) return "Bearer " + token_;
+    if (!credential_.registry_token.empty() && !refused_) {
+        return "Bearer " + credential_.registry_token;
+    }
+    return std::nullopt;
+}
+
+std::vector<TokenWay> RegistryAuth::answer_challenge(
+    std::span<const std::string> www_authenticate) {
     const auto challenges = parse_challenges(www_authenticate);
-    const auto& bearer = bearer_of(challenges, base_url_);
-    auto url = parse_url(bearer.find("realm").value_or(""), base_url_);
-    check_realm(url, parse_url(base_url_, base_url_));
-    if (const auto service = bearer.find("service")) url.params().set("service", *service);
-    const auto scope = bearer.find("scope").value_or("");
-    url.params().set("scope", scope.empty() ? "repository:" + repository_ + ":pull" : scope);
-    return std::string(url.buffer());
+    // Whatever was sent this time did not do.
+    if (basic_ || (!credential_.registry_token.empty() && token_.empty())) refused_ = true;
+    const bool can_login = credential_.has_login() || !credential_.identity_token.empty();
+    if (find_scheme(challenges, "bearer")) {
+        std::vector<TokenWay> ways;
+        if (!refused_ && !credential_.identity_token.empty()) ways.push_back(TokenWay::refresh);
+        if (!refused_ && can_login) ways.push_back(TokenWay::login);
+        ways.push_back(TokenWay::anonymous);
+        return ways;
+    }
+    if (find_scheme(challenges, "basic") && can_login && !basic_) {
+        basic_ = true;
+        return {};
+    }
+    if (refused_) fail(Errc::unauthorized, "{} refuses the credentials given for it", base_url_);
+    fail(Errc::unauthorized, "{} wants a login", base_url_);
+}
+
+HttpRequest RegistryAuth::token_request(std::span<const std::string> www_authenticate,
+                                        TokenWay way) const {
+    const auto challenges = parse_challenges(www_authenticate);
+    const auto* bearer = find_scheme(challenges, "bearer");
+    if (!bearer) fail(Errc::unauthorized, "{} wants a login", base_url_);
+    auto url = parse_url(bearer->find("realm").value_or(""), base_url_);
+    if (url.scheme() == "http" && base_url_.starts_with("https:")) {
+        fail(Errc::unauthorized, "{} sends for a token to {}, which is not encrypted", base_url_,
+             std::string(url.encoded_host_and_port()));
+    }
+    auto scope = bearer->find("scope").value_or("");
+    if (scope.empty() && !repository_.empty()) scope = "repository:" + repository_ + ":pull";
+    const auto service = bearer->find("service");
+
+    HttpRequest request;
+    request.headers.set("Accept-Encoding", "identity");
+    if (way == TokenWay::refresh) {
+        request.method = "POST";
+        request.url = std::string(url.buffer());
+        request.headers.set("Content-Type", "application/x-www-form-urlencoded");
+        request.body = form({{"grant_type", "refresh_token"},
+                             {"service", service.value_or("")},
+                             {"client_id", std::string(kClient)},
+                             {"scope", scope},
+                             {"refresh_token", credential_.identity_token}});
+        return request;
+    }
+    if (service) url.params().set("service", *service);
+    if (!scope.empty()) url.params().set("scope", scope);
+    request.url = std::string(url.buffer());
+    request.max_redirects = kMaxTokenRedirects;
+    if (way == TokenWay::login) request.headers.set("Authorization", login_of(credential_));
+    return request;
+}
+
+bool RegistryAuth::may_go_on(TokenWay way, int status) {
+    // A service without the POST half says 404 or 405; the others say what they think of the login.
+    if (way == TokenWay::anonymous) return false;
+    if (status == 400 || status == 401 || status == 403) return true;
+    return way == TokenWay::refresh && (status == 404 || status == 405);
 }
 
 void RegistryAuth::accept_token(std::string_view body, Clock::time_point now) {
@@ -110,12 +163,16 @@ void RegistryAuth::accept_token(std::string_view body, Clock::time_point now) {
     const auto* object = answer.if_object();
     for (const auto* key : {"token", "access_token"}) {
         const auto* token = object ? object->if_contains(key) : nullptr;
-        if (!token || !token->is_string() || token->get_string().empty()) continue;
+        if (!is_token(token)) continue;
         token_ = std::string(token->get_string());
         stale_at_ = now + std::chrono::seconds(life_of(*object)) * 4 / 5;
         return;
     }
     fail(Errc::unauthorized, "the token service of {} gave no token", base_url_);
+}
+
+void RegistryAuth::forget_token() {
+    token_.clear();
 }
 
 }  // namespace banger::image

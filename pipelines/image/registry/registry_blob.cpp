@@ -28,7 +28,33 @@ bool is_rest_of(std::string_view range, std::uint64_t from, std::uint64_t size) 
 }  // namespace
 
 RegistryBlob::RegistryBlob(RegistryClient& client, Descriptor descriptor)
-    : client_(client), descriptor_(std::move(descriptor)), retries_(client.options_.retry) {}
+    : client_(client), descriptor_(std::move(descriptor)), retries_(client.origin_.new_retries()) {
+    add_places();
+    retries_ = place().host->new_retries();
+}
+
+void RegistryBlob::add_places() {
+    if (!client_.distrusted_.contains(descriptor_.digest.to_string())) {
+        for (const auto& mirror : client_.mirrors_)
+            places_.push_back({mirror.get(), {}, true});
+    }
+    places_.push_back({&client_.origin_, {}, false});
+    for (const auto& url : descriptor_.urls)
+        places_.push_back({&client_.origin_, url, false});
+}
+
+bool RegistryBlob::move_on(const Error& error) {
+    const bool is_origin = !place().is_mirror && place().foreign_url.empty();
+    if (place_ + 1 == places_.size()) return false;
+    // The registry's own refusal stands; only what it does not have may be elsewhere.
+    if (is_origin && error.code() != Errc::not_found) return false;
+    if (error.code() == Errc::cancelled) return false;
+    response_.reset();
+    ++place_;
+    retries_ = place().host->new_retries();
+    ranges_ = true;
+    return true;
+}
 
 Task<std::size_t> RegistryBlob::read_some(std::span<std::byte> buffer) {
     for (;;) {
@@ -46,7 +72,15 @@ Task<std::size_t> RegistryBlob::read_some(std::span<std::byte> buffer) {
             co_return size;
         }
         response_.reset();
-        co_await client_.wait_before_retry(retries_, cut);
+        co_await wait_or_move_on(cut);
+    }
+}
+
+Task<void> RegistryBlob::wait_or_move_on(std::exception_ptr cut) {
+    try {
+        co_await place().host->wait_before_retry(retries_, cut);
+    } catch (const Error& error) {
+        if (!move_on(error)) throw;
     }
 }
 
@@ -64,26 +98,42 @@ Task<std::size_t> RegistryBlob::read_or_cut(std::span<std::byte> buffer, std::ex
     co_return 0;
 }
 
+/// At the first place that has it.
 Task<void> RegistryBlob::open() {
+    for (;;) {
+        try {
+            co_return co_await request();
+        } catch (const Error& error) {
+            if (!move_on(error)) throw;
+        }
+    }
+}
+
+Task<void> RegistryBlob::request() {
     const auto from = ranges_ ? offset_ : 0;
-    response_ =
-        co_await client_.get({"blobs/" + descriptor_.digest.to_string(), "", from}, retries_);
+    auto& host = *place().host;
+    if (place().foreign_url.empty()) {
+        response_ =
+            co_await host.get({"blobs/" + descriptor_.digest.to_string(), "", from}, retries_);
+    } else {
+        response_ = co_await host.get_foreign(place().foreign_url, from);
+    }
     if (from > 0 && !fits(*response_)) {
         ranges_ = false;
         response_.reset();
-        co_return co_await open();
+        co_return co_await request();
     }
     const int status = response_->status();
     if (status != 200 && status != 206) {
-        co_await client_.fail_status(std::move(response_),
-                                     "blob " + descriptor_.digest.short_hex());
+        co_await host.fail_status(std::move(response_), "blob " + descriptor_.digest.short_hex());
     }
     const auto encoding = response_->headers().find("Content-Encoding").value_or("identity");
     if (encoding != "identity") {
-        fail(Errc::unsupported, "the registry sent blob {} in the encoding {}",
+        fail(Errc::unsupported, "{} sent blob {} in the encoding {}", host.name(),
              descriptor_.digest.short_hex(), encoding);
     }
     if (status == 200) co_await skip_prefix();
+    if (place().is_mirror) client_.second_hand_.insert(descriptor_.digest.to_string());
 }
 
 bool RegistryBlob::fits(const HttpResponse& response) const {

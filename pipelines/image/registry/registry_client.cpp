@@ -6,18 +6,16 @@
 #include "pipelines/image/registry/registry_blob.hpp"
 #include "pipelines/io/decompress.hpp"
 #include "pipelines/io/error.hpp"
+#include "pipelines/io/http_target.hpp"
 #include "pipelines/io/json.hpp"
 #include "pipelines/io/nearest.hpp"
-#include "pipelines/io/wait.hpp"
 
 namespace banger::image {
 namespace {
 
-constexpr std::size_t kMaxErrorBytes = 64 * 1024;
 constexpr std::size_t kMaxTagListBytes = 1024 * 1024;
-constexpr int kMaxRedirects = 10;
-/// A name that nobody answers to is most likely mistyped: one more try, not four.
-constexpr int kTriesWhenNeverReached = 2;
+/// There is always somewhere else to go.
+constexpr int kTriesOfMirror = 2;
 
 /// The answer to tags/list; registries write "tags":null for none.
 struct TagList {
@@ -25,28 +23,12 @@ struct TagList {
 };
 BOOST_DESCRIBE_STRUCT(TagList, (), (tags))
 
-std::string scheme_for(const Reference& reference, const std::vector<std::string>& plain_hosts) {
-    const auto host = reference.domain.substr(0, reference.domain.rfind(':'));
+std::string base_url_for(const std::string& api_host, const std::vector<std::string>& plain_hosts) {
+    const auto host = api_host.substr(0, api_host.rfind(':'));
     const bool listed = std::any_of(plain_hosts.begin(), plain_hosts.end(), [&](const auto& item) {
-        return item == reference.domain || item == host;
+        return item == api_host || item == host;
     });
-    return listed || is_loopback_host(reference.domain) ? "http://" : "https://";
-}
-
-/// "manifest unknown", from {"errors":[{"message":…}]}; empty when the body is something else.
-std::string message_in(std::string_view body) {
-    try {
-        const auto json = parse_json(body, "an error");
-        return std::string(json.at("errors").at(0).at("message").as_string());
-    } catch (const std::exception&) {
-        return {};
-    }
-}
-
-Errc code_for(int status) {
-    if (status == 401 || status == 403) return Errc::unauthorized;
-    if (status == 404) return Errc::not_found;
-    return is_retryable_status(status) ? Errc::unavailable : Errc::unsupported;
+    return (listed || is_loopback_host(api_host) ? "http://" : "https://") + api_host;
 }
 
 /// We ask for identity; a proxy that compresses all the same is put up with for small documents.
@@ -67,36 +49,60 @@ std::string decoded(std::string body, const HttpHeaders& headers) {
     return plain;
 }
 
-std::optional<std::chrono::seconds> retry_after_of(const HttpHeaders& headers) {
-    const auto value = headers.find("Retry-After");
-    if (!value) return std::nullopt;
-    return parse_retry_after(*value, std::chrono::system_clock::now());
+Digest digest_of(std::string_view body, const std::string& algorithm) {
+    Hasher hasher(algorithm);
+    hasher.update(body);
+    return hasher.finish();
+}
+
+std::unique_ptr<RegistryHost> make_mirror(boost::asio::any_io_executor executor,
+                                          const std::string& url, const std::string& repository,
+                                          RegistrySettings settings) {
+    settings.retry.attempts = std::min(settings.retry.attempts, kTriesOfMirror);
+    return std::make_unique<RegistryHost>(executor, url, parse_http_url(url).authority, repository,
+                                          Credential{}, settings);
+}
+
+/// What a mirror may be guilty of: everything but our own end.
+bool is_fault_of_mirror(const Error& error) {
+    return error.code() != Errc::cancelled && error.code() != Errc::no_space &&
+           error.code() != Errc::internal;
 }
 
 }  // namespace
 
-bool is_transient(const Error& error) {
-    return error.code() == Errc::unavailable || error.code() == Errc::timed_out;
+RegistryClient::RegistryClient(boost::asio::any_io_executor executor, Reference reference,
+                               RegistrySettings settings, Credential credential)
+    : reference_(std::move(reference)),
+      settings_(std::move(settings)),
+      origin_(executor, base_url_for(reference_.api_host(), settings_.plain_http_hosts),
+              reference_.domain, reference_.path, std::move(credential), settings_) {
+    const auto found = settings_.mirrors.find(reference_.domain);
+    if (found == settings_.mirrors.end()) return;
+    for (const auto& url : found->second)
+        mirrors_.push_back(make_mirror(executor, url, reference_.path, settings_));
 }
 
-RegistryClient::RegistryClient(boost::asio::any_io_executor executor, Reference reference,
-                               RegistryOptions options)
-    : reference_(std::move(reference)),
-      options_(std::move(options)),
-      base_url_(scheme_for(reference_, options_.plain_http_hosts) + reference_.api_host()),
-      http_(executor, HttpOptions{.plain_http_hosts = options_.plain_http_hosts}),
-      auth_(base_url_, reference_.path) {}
-
 Task<Document> RegistryClient::root() {
-    auto fetched =
-        co_await fetch("manifests/" + reference_.manifest_name(), reference_.to_string());
+    if (!mirrors_.empty()) {
+        if (auto document = co_await root_by_digest_of_tag()) co_return std::move(*document);
+    }
+    std::optional<Fetched> fetched;
+    std::exception_ptr unreachable;
+    try {
+        fetched = co_await fetch(origin_, "manifests/" + reference_.manifest_name(),
+                                 reference_.to_string());
+    } catch (const Error& error) {
+        if (!is_transient(error) || mirrors_.empty() || reference_.digest) throw;
+        unreachable = std::current_exception();
+    }
+    if (unreachable) fetched = co_await root_without_origin(unreachable);
     if (!fetched) {
         const auto hint = reference_.digest ? std::string() : co_await suggest_tag();
         fail(Errc::not_found, "no image {} in the registry{}", reference_.to_string(), hint);
     }
-    Hasher hasher(reference_.digest ? reference_.digest->algorithm : "sha256");
-    hasher.update(fetched->body);
-    auto digest = hasher.finish();
+    auto digest =
+        digest_of(fetched->body, reference_.digest ? reference_.digest->algorithm : "sha256");
     if (reference_.digest && digest != *reference_.digest) {
         fail(Errc::digest_mismatch, "the registry sent another manifest for {}: {}",
              reference_.to_string(), digest.to_string());
@@ -104,9 +110,63 @@ Task<Document> RegistryClient::root() {
     co_return Document{parse_manifest(fetched->body, fetched->content_type), std::move(digest)};
 }
 
+Task<std::optional<Document>> RegistryClient::root_by_digest_of_tag() {
+    const auto digest = reference_.digest ? reference_.digest : co_await look_up_tag();
+    if (!digest) co_return std::nullopt;
+    auto fetched = co_await fetch_from_mirrors(*digest);
+    if (!fetched) co_return std::nullopt;
+    co_return Document{parse_manifest(fetched->body, fetched->content_type), *digest};
+}
+
+Task<std::optional<Digest>> RegistryClient::look_up_tag() {
+    auto retries = origin_.new_retries();
+    try {
+        auto response = co_await origin_.get({.path = "manifests/" + reference_.manifest_name(),
+                                              .accept = manifest_accept_header(),
+                                              .method = "HEAD"},
+                                             retries);
+        const auto field = response->headers().find("Docker-Content-Digest");
+        if (response->status() != 200 || !field) co_return std::nullopt;
+        co_return parse_digest(*field);
+    } catch (const Error&) {
+        // The GET that follows tells what is wrong, or that only HEAD was.
+        co_return std::nullopt;
+    }
+}
+
+Task<std::optional<RegistryClient::Fetched>> RegistryClient::fetch_from_mirrors(Digest digest) {
+    for (const auto& mirror : mirrors_) {
+        try {
+            auto fetched = co_await fetch(*mirror, "manifests/" + digest.to_string(), "a manifest");
+            if (fetched && digest_of(fetched->body, digest.algorithm) == digest) co_return fetched;
+        } catch (const Error& error) {
+            if (!is_fault_of_mirror(error)) throw;
+        }
+    }
+    co_return std::nullopt;
+}
+
+Task<RegistryClient::Fetched> RegistryClient::root_without_origin(std::exception_ptr why) {
+    for (const auto& mirror : mirrors_) {
+        try {
+            auto fetched = co_await fetch(*mirror, "manifests/" + reference_.tag, "a manifest");
+            if (!fetched) continue;
+            notes_.push_back(fmt::format("{} does not answer; the tag {} is what its mirror {} has",
+                                         reference_.domain, reference_.tag, mirror->name()));
+            co_return std::move(*fetched);
+        } catch (const Error& error) {
+            if (!is_fault_of_mirror(error)) throw;
+        }
+    }
+    std::rethrow_exception(why);
+}
+
 Task<Document> RegistryClient::document(Descriptor descriptor) {
     const auto what = "manifest " + descriptor.digest.short_hex();
-    const auto fetched = co_await fetch("manifests/" + descriptor.digest.to_string(), what);
+    auto fetched = co_await fetch_from_mirrors(descriptor.digest);
+    if (!fetched) {
+        fetched = co_await fetch(origin_, "manifests/" + descriptor.digest.to_string(), what);
+    }
     if (!fetched) fail(Errc::not_found, "{} has no {}", reference_.domain, what);
     check_document(fetched->body, descriptor, what);
     co_return Document{parse_manifest(fetched->body, descriptor.media_type), descriptor.digest};
@@ -116,13 +176,27 @@ Task<Blob> RegistryClient::open_blob(Descriptor descriptor) {
     co_return Blob{UniqueFd(), std::make_unique<RegistryBlob>(*this, std::move(descriptor))};
 }
 
-Task<std::optional<RegistryClient::Fetched>> RegistryClient::fetch(std::string path,
+bool RegistryClient::distrust(const Descriptor& descriptor) {
+    const auto digest = descriptor.digest.to_string();
+    return second_hand_.contains(digest) && distrusted_.insert(digest).second;
+}
+
+std::vector<std::string> RegistryClient::warnings() const {
+    auto all = notes_;
+    all.insert(all.end(), origin_.warnings().begin(), origin_.warnings().end());
+    for (const auto& mirror : mirrors_)
+        all.insert(all.end(), mirror->warnings().begin(), mirror->warnings().end());
+    return all;
+}
+
+Task<std::optional<RegistryClient::Fetched>> RegistryClient::fetch(RegistryHost& host,
+                                                                   std::string path,
                                                                    std::string what) {
-    Retries retries(options_.retry);
+    auto retries = host.new_retries();
     for (;;) {
-        auto response = co_await get({path, manifest_accept_header(), 0}, retries);
+        auto response = co_await host.get({path, manifest_accept_header()}, retries);
         if (response->status() == 404) co_return std::nullopt;
-        if (response->status() != 200) co_await fail_status(std::move(response), what);
+        if (response->status() != 200) co_await host.fail_status(std::move(response), what);
         std::exception_ptr cut;
         try {
             const auto headers = response->headers();
@@ -132,85 +206,13 @@ Task<std::optional<RegistryClient::Fetched>> RegistryClient::fetch(std::string p
             if (!is_transient(error)) throw;
             cut = std::current_exception();
         }
-        co_await wait_before_retry(retries, cut);
+        co_await host.wait_before_retry(retries, cut);
     }
-}
-
-Task<RegistryClient::Response> RegistryClient::get(Wanted wanted, Retries& retries) {
-    for (;;) {
-        std::exception_ptr reason;
-        std::optional<std::chrono::seconds> retry_after;
-        try {
-            auto response = co_await send_authorized(wanted);
-            reached_ = true;
-            if (!is_retryable_status(response->status())) co_return response;
-            retry_after = retry_after_of(response->headers());
-            co_await fail_status(std::move(response), reference_.to_string());
-        } catch (const Error& error) {
-            if (!is_transient(error)) throw;
-            reason = std::current_exception();
-        }
-        co_await wait_before_retry(retries, reason, retry_after);
-    }
-}
-
-Task<void> RegistryClient::wait_before_retry(Retries& retries, std::exception_ptr reason,
-                                             std::optional<std::chrono::seconds> retry_after) {
-    const auto delay = retries.next_delay(retry_after);
-    const bool hopeless = !reached_ && retries.failures() >= kTriesWhenNeverReached;
-    if (!delay || hopeless) std::rethrow_exception(reason);
-    co_await sleep_for(*delay);
-}
-
-Task<RegistryClient::Response> RegistryClient::send_authorized(Wanted wanted) {
-    auto response = co_await send_once(wanted);
-    if (response->status() != 401) co_return response;
-    auto fields = response->headers().find_all("WWW-Authenticate");
-    response.reset();
-    auth_.forget_token();
-    co_await fetch_token(std::move(fields));
-    co_return co_await send_once(wanted);
-}
-
-Task<RegistryClient::Response> RegistryClient::send_once(Wanted wanted) {
-    HttpRequest request;
-    request.url = base_url_ + "/v2/" + reference_.path + "/" + wanted.path;
-    request.max_redirects = kMaxRedirects;
-    if (!wanted.accept.empty()) request.headers.set("Accept", wanted.accept);
-    request.headers.set("Accept-Encoding", "identity");
-    if (wanted.from > 0) request.headers.set("Range", fmt::format("bytes={}-", wanted.from));
-    if (const auto value = auth_.authorization(RegistryAuth::Clock::now())) {
-        request.headers.set("Authorization", *value);
-    }
-    return http_.send(std::move(request));
-}
-
-Task<void> RegistryClient::fetch_token(std::vector<std::string> www_authenticate) {
-    HttpRequest request;
-    request.url = auth_.token_url(www_authenticate);
-    auto response = co_await http_.send(std::move(request));
-    if (response->status() != 200) {
-        co_await fail_status(std::move(response), "a token for " + reference_.to_string());
-    }
-    auth_.accept_token(co_await response->read_all(kMaxTokenBytes), RegistryAuth::Clock::now());
-}
-
-Task<void> RegistryClient::fail_status(Response response, std::string what) {
-    const int status = response->status();
-    std::string body;
-    try {
-        body = co_await response->read_all(kMaxErrorBytes);
-    } catch (const Error&) {
-        // The status alone must do.
-    }
-    const auto message = message_in(body);
-    fail(code_for(status), "{} refused {} with status {}{}", reference_.domain, what, status,
-         message.empty() ? "" : ": " + message);
 }
 
 Task<std::string> RegistryClient::suggest_tag() {
     try {
-        auto response = co_await send_authorized({"tags/list", "application/json", 0});
+        auto response = co_await origin_.send({"tags/list", "application/json"});
         if (response->status() != 200) co_return "";
         const auto list =
             parse_json(co_await response->read_all(kMaxTagListBytes), "the list of tags");
@@ -222,6 +224,17 @@ Task<std::string> RegistryClient::suggest_tag() {
     } catch (const Error&) {
         co_return "";
     }
+}
+
+Task<void> RegistryClient::check_login(boost::asio::any_io_executor executor, std::string domain,
+                                       RegistrySettings settings, Credential credential) {
+    const Reference reference{.domain = domain, .path = {}, .tag = {}, .digest = {}};
+    RegistryHost host(executor, base_url_for(reference.api_host(), settings.plain_http_hosts),
+                      domain, "", std::move(credential), settings);
+    auto retries = host.new_retries();
+    auto response = co_await host.get({"", "application/json"}, retries);
+    if (response->status() != 200) co_await host.fail_status(std::move(response), "the login");
+    if (host.auth().refused()) fail(Errc::unauthorized, "{} refused the login", domain);
 }
 
 }  // namespace banger::image

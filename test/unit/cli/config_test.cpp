@@ -57,6 +57,52 @@ TEST_CASE("a bad configuration names the file, the line and the key") {
     CHECK_THROWS_WITH(load_config(write_config(dir, text)), ContainsSubstring(message));
 }
 
+TEST_CASE("[R22] mirrors and a registry's own certificates are read") {
+    test::TempDir dir;
+    const auto config = load_config(write_config(dir, R"(
+plain_http_registries = ["plain.example"]
+[mirrors]
+"docker.io" = ["https://mirror.example/hub", "http://127.0.0.1:5000", "http://plain.example"]
+[registry."registry.example:5000"]
+ca = "certs/own.pem"
+[registry."other.example"]
+ca = "/etc/ca.pem"
+)"));
+    CHECK(config.mirrors.at("docker.io").size() == 3);
+    CHECK(config.registry.at("registry.example:5000").ca == dir / "certs/own.pem");
+    CHECK(config.registry.at("other.example").ca == "/etc/ca.pem");
+}
+
+TEST_CASE("[R22] a mirror that is no address, or not to be trusted, is refused with its line") {
+    test::TempDir dir;
+    const auto [text, message] = GENERATE(table<std::string, std::string>({
+        {"[mirrors]\n\"a.io\" = [\"mirror.example\"]\n", "config.toml:2: 'mirror.example' is not"},
+        {"[mirrors]\n\"a.io\" = [\"http://mirror.example\"]\n", "plain HTTP to mirror.example:80"},
+        {"[mirrors]\n\"a.io\" = [\"https://u:p@m.example\"]\n", "holds a user name"},
+        {"[mirrors]\n\"a.io\" = [\"https://m.example/?x=1\"]\n", "has a query"},
+        {"[mirrors]\n\"a.io\" = \"https://m.example\"\n", "wrong type or range for 'mirrors'"},
+        {"[registry.\"a.io\"]\ncert = \"x\"\n", "unknown key 'cert'"},
+        {"[registry]\nca = \"x\"\n", "wrong type or range for 'registry'"},
+    }));
+    CHECK_THROWS_WITH(load_config(write_config(dir, text)), ContainsSubstring(message));
+}
+
+TEST_CASE("a key that is set goes before the tables, not into one") {
+    test::TempDir dir;
+    const auto* tables =
+        GENERATE("[registry.\"a.io\"]\nca = \"/x\"\n",
+                 "# of the mirrors\n  [mirrors]\n\"a.io\" = [\"https://m.example\"]\n",
+                 "log_level = \"info\"\n\n[mirrors]\n\"a.io\" = []\n[registry.b]\nca = \"\"\n",
+                 "mirrors.\"a.io\" = []\n");
+    CAPTURE(tables);
+    const auto path = write_config(dir, tables);
+    set_config_value(path, "vcpu", "3");
+    CHECK(load_config(path).vcpu == 3);
+    set_config_value(path, "vcpu", "4");
+    CHECK(load_config(path).vcpu == 4);
+    CHECK_THROWS_WITH(set_config_value(path, "mirrors", "x"), ContainsSubstring("table"));
+}
+
 TEST_CASE("setting a key makes the file and its directories") {
     test::TempDir dir;
     const auto path = dir / "a/b/config.toml";

@@ -83,7 +83,8 @@ int main() {
     }
     const auto types =
         describe_all<api::ErrorBody, api::VersionInfo, api::DaemonInfo, api::DoctorRow,
-                     api::ImageInfo, api::ImagePullRequest, api::KernelInfo,
+                     api::ImageInfo, api::ImagePullRequest, api::RegistryAuth,
+                     api::RegistryCheckRequest, api::RegistryCheck, api::KernelInfo,
                      api::KernelImportRequest, api::BootMark, api::BootReport, api::VmInfo,
                      api::VmCreateRequest, api::VmStopRequest, api::ExecRequest, api::ExecLine,
                      api::OperationInfo, api::ProgressEvent>();

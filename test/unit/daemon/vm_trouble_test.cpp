@@ -106,6 +106,7 @@ struct NoImages final : image::ImageService {
                                       ProgressSink) override {
         co_return api::ImageInfo();
     }
+    Task<void> check_registry(api::RegistryCheckRequest) override { co_return; }
     Task<void> remove(std::string) override { co_return; }
     Task<void> reconcile() override { co_return; }
 };
