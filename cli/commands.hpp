@@ -34,6 +34,7 @@ void add_image_commands(CLI::App& app, Invocation& invocation);
 void add_kernel_commands(CLI::App& app, Invocation& invocation);
 void add_daemon_commands(CLI::App& app, Invocation& invocation);
 void add_operation_commands(CLI::App& app, Invocation& invocation);
+void add_registry_commands(CLI::App& app, Invocation& invocation);
 void add_other_commands(CLI::App& app, Invocation& invocation);
 
 /// The CLI11 parser of everything, filling `invocation`.

@@ -4,6 +4,7 @@
 #include "cli/format.hpp"
 #include "cli/operation_wait.hpp"
 #include "cli/options.hpp"
+#include "cli/registry_login.hpp"
 #include "cli/table.hpp"
 
 namespace banger::cli {
@@ -45,6 +46,7 @@ std::string upload_target(const api::ImagePullRequest& request) {
 Task<int> pull(Session& session, PullArguments arguments) {
     auto& request = arguments.request;
     request.reference = absolute_reference(request.reference);
+    request.registry_auth = co_await find_registry_auth(request.reference);
     std::vector<api::ProgressEvent> profile;
     const auto result =
         means_standard_input(request.reference)

@@ -32,6 +32,7 @@ std::unique_ptr<CLI::App> make_parser(Invocation& invocation) {
     add_kernel_commands(*app, invocation);
     add_daemon_commands(*app, invocation);
     add_operation_commands(*app, invocation);
+    add_registry_commands(*app, invocation);
     add_other_commands(*app, invocation);
     return app;
 }

@@ -32,4 +32,18 @@ class RawTerminal {
     termios before_{};
 };
 
+/// What is typed is not shown while this lives. Does nothing when `fd` is no terminal.
+class HiddenInput {
+  public:
+    explicit HiddenInput(int fd);
+    ~HiddenInput();
+    HiddenInput(const HiddenInput&) = delete;
+    HiddenInput& operator=(const HiddenInput&) = delete;
+
+  private:
+    int fd_;
+    bool changed_ = false;
+    termios before_{};
+};
+
 }  // namespace banger::cli

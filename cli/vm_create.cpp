@@ -6,6 +6,8 @@
 #include "cli/format.hpp"
 #include "cli/operation_wait.hpp"
 #include "cli/options.hpp"
+#include "cli/registry_login.hpp"
+#include "daemon/config.hpp"
 #include "pipelines/io/wait.hpp"
 
 namespace banger::cli {
@@ -73,6 +75,8 @@ api::VmCreateRequest make_create_request(const CreateFlags& flags) {
 
 Task<api::VmInfo> create_vm(Session& session, Interrupts& interrupts,
                             api::VmCreateRequest request) {
+    const auto image = request.image.value_or(load_config(session.paths.config_file).default_image);
+    request.registry_auth = co_await find_auth_for_missing(session, image);
     const auto answer = co_await session.client.post("/v1/vms", to_json(request));
     auto operation = from_json<api::OperationInfo>(answer);
     const auto ended = co_await follow_operation(session, interrupts, std::move(operation));

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -33,6 +34,20 @@ Pipe make_pipe() {
     return {UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
+/// A file in memory, which needs nobody to write into it while the program runs.
+UniqueFd make_input(const std::string& text) {
+    if (text.empty()) return {};
+    UniqueFd fd(::memfd_create("input", MFD_CLOEXEC));
+    if (!fd) fail_errno(errno, "cannot make a file in memory");
+    for (std::size_t done = 0; done < text.size();) {
+        const auto count = ::write(fd.get(), text.data() + done, text.size() - done);
+        if (count < 0 && errno != EINTR) fail_errno(errno, "cannot write a file in memory");
+        if (count > 0) done += static_cast<std::size_t>(count);
+    }
+    ::lseek(fd.get(), 0, SEEK_SET);
+    return fd;
+}
+
 /// Reads to the end and keeps the first kMaxOutput bytes: the writer is never blocked or broken
 /// off.
 Task<std::string> drain(UniqueFd fd) {
@@ -64,10 +79,12 @@ Task<RunResult> finish(Subprocess& process, Pipe out, Pipe err) {
 
 }  // namespace
 
-Task<RunResult> run(std::vector<std::string> argv, std::chrono::seconds limit) {
+Task<RunResult> run(std::vector<std::string> argv, std::chrono::seconds limit, std::string input) {
     Pipe out = make_pipe();
     Pipe err = make_pipe();
+    const auto given = make_input(input);
     SubprocessOptions options;
+    options.stdin_fd = given ? given.get() : -1;
     options.argv = std::move(argv);
     options.stdout_fd = out.writer.get();
     options.stderr_fd = err.writer.get();

@@ -63,12 +63,14 @@ class ForeignProcess {
     virtual void signal(int number) noexcept = 0;
 };
 
-/// Runs to the end and returns its status and what it printed (at most 1 MiB of each).
+/// Runs to the end, with `input` as its standard input, and returns its status and what it printed
+/// (at most 1 MiB of each).
 struct RunResult {
     ExitStatus status;
     std::string out;
     std::string err;
 };
-Task<RunResult> run(std::vector<std::string> argv, std::chrono::seconds limit);
+Task<RunResult> run(std::vector<std::string> argv, std::chrono::seconds limit,
+                    std::string input = {});
 
 }  // namespace banger
