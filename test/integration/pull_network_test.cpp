@@ -331,7 +331,7 @@ TEST_CASE("a blob of another length than promised is refused") {
     }
 }
 
-TEST_CASE("a layer that the manifest lists twice is downloaded once") {
+TEST_CASE("a layer that the manifest lists twice is downloaded once", "[L79]") {
     const auto tar = TarBuilder().file("big", noise(3'000'000, 7)).finish();
     const ServedImage image({tar, TarBuilder().file(".wh.big", "").finish(), tar});
     ScriptServer server([&](const ServerRequest& request) { return image.serve(request); });

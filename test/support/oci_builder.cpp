@@ -90,14 +90,17 @@ std::string OciBuilder::blob(const std::string& media_type, const std::string& b
 std::string OciBuilder::image(const ImageSpec& spec) {
     std::vector<std::string> layers, diff_ids;
     for (const auto& layer : spec.layers) {
-        layers.push_back(blob(layer_type(layer.packing), pack(layer.tar, layer.packing)));
+        layers.push_back(
+            blob(layer.media_type.empty() ? layer_type(layer.packing) : layer.media_type,
+                 layer.blob.empty() ? pack(layer.tar, layer.packing) : layer.blob));
         const auto right = sha256(layer.tar).to_string();
         diff_ids.push_back("\"" + (layer.diff_id.empty() ? right : layer.diff_id) + "\"");
     }
     const auto config = R"({"architecture":")" + spec.architecture +
                         R"(","os":"linux","created":"2024-05-06T07:08:09Z","config":)" +
                         spec.config + R"(,"rootfs":{"type":"layers","diff_ids":[)" +
-                        join(diff_ids) + "]}}";
+                        join(diff_ids) + "]}" +
+                        (spec.more_config.empty() ? "" : "," + spec.more_config) + "}";
     const auto manifest =
         R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":)" +
         blob("application/vnd.oci.image.config.v1+json", config) + R"(,"layers":[)" + join(layers) +

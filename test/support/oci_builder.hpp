@@ -14,13 +14,16 @@ std::string pack(const std::string& bytes, Packing packing);
 struct LayerSpec {
     std::string tar;
     Packing packing = Packing::gzip;
-    std::string diff_id;  ///< "sha256:…"; empty: the right one
+    std::string diff_id;     ///< "sha256:…"; empty: the right one
+    std::string blob;        ///< what is stored; empty: the tar, packed
+    std::string media_type;  ///< empty: the one that the packing has
 };
 
 struct ImageSpec {
     std::vector<LayerSpec> layers;
     std::string architecture = "amd64";
     std::string config = R"({"Cmd":["/bin/sh"],"Env":["PATH=/bin"],"User":"1:2"})";
+    std::string more_config;  ///< further members of the configuration file: R"("history":[])"
 };
 
 /// Writes an OCI image layout by hand, sound or not: what a test wants is what stands there.

@@ -1,7 +1,6 @@
 #include <chrono>
 #include <ctime>
 #include <iostream>
-#include <set>
 
 #include "test/support/catch.hpp"
 #include "test/unit/image/image_builder.hpp"
@@ -13,12 +12,11 @@ using image::StagingTree;
 
 namespace {
 
-std::vector<LayerEntry> many_files(const std::string& directory, std::size_t count,
-                                   const std::string& prefix = "f") {
+std::vector<LayerEntry> many_files(const std::string& directory, std::size_t count) {
     std::vector<LayerEntry> layer;
     layer.reserve(count);
     for (std::size_t index = 0; index < count; ++index) {
-        layer.push_back(file(directory + "/" + prefix + std::to_string(index)));
+        layer.push_back(file(directory + "/f" + std::to_string(index)));
     }
     return layer;
 }
@@ -52,17 +50,6 @@ TEST_CASE("directory sizes around the block's edge are all clean") {
     }
 }
 
-TEST_CASE("a directory with 100,000 entries has an index of two levels") {
-    ImageBuilder builder;
-    ReadFilesystem fs = builder.build(many_files("many", 100'000, "a-name-of-usual-length-"));
-    CHECK(fs.at("/many").is_indexed);
-    std::set<std::string> names;
-    for (const ReadEntry& entry : fs.entries)
-        names.insert(entry.path);
-    CHECK(names.size() == 100'003);
-    CHECK(names.contains("/many/a-name-of-usual-length-99999"));
-}
-
 TEST_CASE("names of every byte and of 255 bytes are kept") {
     ImageBuilder builder;
     std::vector<LayerEntry> layer;
@@ -80,17 +67,6 @@ TEST_CASE("names of every byte and of 255 bytes are kept") {
     CHECK(fs.find("/long/\xc3\xa9"
                   "99" +
                   std::string(250, 'x')) != nullptr);
-}
-
-TEST_CASE("more than 65,000 subdirectories count as one link") {
-    ImageBuilder builder;
-    std::vector<LayerEntry> layer;
-    for (int index = 0; index < 65'001; ++index) {
-        layer.push_back(directory("d/" + std::to_string(index)));
-    }
-    ReadFilesystem fs = builder.build(std::move(layer));
-    CHECK(fs.at("/d").nlink == 1);
-    CHECK(fs.at("/d/65000").nlink == 2);
 }
 
 TEST_CASE("80,000 small files: time of the metadata", "[.][bench]") {
