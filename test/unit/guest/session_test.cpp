@@ -29,6 +29,8 @@ class LocalAgent {
         ours_.reset(ends[1]);
         REQUIRE(::pipe2(ends_, O_CLOEXEC) == 0);
         info_.boot_id = "a-boot";
+        // Otherwise root's home, which is closed to whoever else runs the tests.
+        info_.exec.working_dir = "/";
         thread_ = std::thread([this, fd = ends[0]] { serve(fd); });
     }
     ~LocalAgent() {
