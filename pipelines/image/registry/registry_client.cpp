@@ -23,12 +23,16 @@ struct TagList {
 };
 BOOST_DESCRIBE_STRUCT(TagList, (), (tags))
 
-std::string base_url_for(const std::string& api_host, const std::vector<std::string>& plain_hosts) {
+/// One with certificates of its own speaks TLS wherever it is.
+std::string base_url_for(const std::string& api_host, const RegistrySettings& settings) {
     const auto host = api_host.substr(0, api_host.rfind(':'));
+    const auto& plain_hosts = settings.plain_http_hosts;
     const bool listed = std::any_of(plain_hosts.begin(), plain_hosts.end(), [&](const auto& item) {
         return item == api_host || item == host;
     });
-    return (listed || is_loopback_host(api_host) ? "http://" : "https://") + api_host;
+    const bool has_ca = settings.ca_files.contains(api_host) || settings.ca_files.contains(host);
+    const bool plain = listed || (is_loopback_host(api_host) && !has_ca);
+    return (plain ? "http://" : "https://") + api_host;
 }
 
 /// We ask for identity; a proxy that compresses all the same is put up with for small documents.
@@ -75,8 +79,8 @@ RegistryClient::RegistryClient(boost::asio::any_io_executor executor, Reference 
                                RegistrySettings settings, Credential credential)
     : reference_(std::move(reference)),
       settings_(std::move(settings)),
-      origin_(executor, base_url_for(reference_.api_host(), settings_.plain_http_hosts),
-              reference_.domain, reference_.path, std::move(credential), settings_) {
+      origin_(executor, base_url_for(reference_.api_host(), settings_), reference_.domain,
+              reference_.path, std::move(credential), settings_) {
     const auto found = settings_.mirrors.find(reference_.domain);
     if (found == settings_.mirrors.end()) return;
     for (const auto& url : found->second)
@@ -229,8 +233,8 @@ Task<std::string> RegistryClient::suggest_tag() {
 Task<void> RegistryClient::check_login(boost::asio::any_io_executor executor, std::string domain,
                                        RegistrySettings settings, Credential credential) {
     const Reference reference{.domain = domain, .path = {}, .tag = {}, .digest = {}};
-    RegistryHost host(executor, base_url_for(reference.api_host(), settings.plain_http_hosts),
-                      domain, "", std::move(credential), settings);
+    RegistryHost host(executor, base_url_for(reference.api_host(), settings), domain, "",
+                      std::move(credential), settings);
     auto retries = host.new_retries();
     auto response = co_await host.get({"", "application/json"}, retries);
     if (response->status() != 200) co_await host.fail_status(std::move(response), "the login");
