@@ -28,6 +28,7 @@ using Parser = http::request_parser<http::string_body>;
 using HeadParser = http::request_parser<http::empty_body>;
 
 constexpr std::size_t kReadSize = 8 * 1024;
+constexpr std::size_t kBodyReadSize = 64 * 1024;
 constexpr auto kLinger = std::chrono::seconds(2);
 constexpr std::size_t kMaxLinger = 64 * 1024 * 1024;
 
@@ -162,7 +163,10 @@ class BeastSession final : public Session, private Exchange {
     class ArchiveBody final : public ByteSource {
       public:
         ArchiveBody(BeastSession& session, HeadParser& head)
-            : session_(session), parser_(std::move(head)) {}
+            : session_(session), parser_(std::move(head)) {
+            // Beast reads no more at a time than its buffer has room for.
+            session_.buffer_.reserve(kBodyReadSize);
+        }
 
         Task<std::size_t> read_some(std::span<std::byte> bytes) override {
             if (!std::exchange(asked_, true)) co_await session_.ask_for_body(parser_.get());
