@@ -139,12 +139,23 @@ def free_port():
         return probe.getsockname()[1]
 
 
-class Registry:
-    """Debian's docker-registry, plain HTTP, on a loopback port or, given a command that puts it into another
-    network namespace, at an address there."""
+def make_certificate(directory, address):
+    """certificate.pem, its own authority, and key.pem beside it."""
+    certificate = pathlib.Path(directory) / "certificate.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                    "-nodes", "-days", "2", "-subj", "/CN=test", "-addext", f"subjectAltName=IP:{address}",
+                    "-keyout", certificate.with_name("key.pem"), "-out", certificate],
+                   check=True, stderr=subprocess.DEVNULL)
+    return certificate
 
-    def __init__(self, directory, address="127.0.0.1", inside=()):
+
+class Registry:
+    """Debian's docker-registry on a loopback port or, given a command that puts it into another network
+    namespace, at an address there; plain HTTP, or TLS with a certificate of its own at `certificate`."""
+
+    def __init__(self, directory, address="127.0.0.1", inside=(), tls=False):
         self.storage = pathlib.Path(directory) / "registry"
+        self.certificate = make_certificate(directory, address) if tls else None
         self.host = f"{address}:{free_port()}"
         self.inside = list(inside)
         config = pathlib.Path(directory) / "registry.yml"
@@ -154,12 +165,18 @@ log: {{level: error}}
 storage:
   filesystem: {{rootdirectory: {self.storage}}}
   delete: {{enabled: true}}
-http: {{addr: {self.host}}}
+http: {{addr: {self.host}{self.tls_keys()}}}
 """)
         self.log = open(pathlib.Path(directory) / "registry.log", "wb")
         self.config = config
         self.process = None
         self.up()
+
+    def tls_keys(self):
+        if not self.certificate:
+            return ""
+        key = self.certificate.with_name("key.pem")
+        return f", tls: {{certificate: {self.certificate}, key: {key}}}"
 
     def up(self):
         self.process = subprocess.Popen([*self.inside, "docker-registry", "serve", str(self.config)],
@@ -167,8 +184,9 @@ http: {{addr: {self.host}}}
         wait_until(self.answers, "the registry")
 
     def answers(self):
-        return subprocess.run([*self.inside, "curl", "-sf", f"http://{self.host}/v2/"], check=False,
-                              stdout=subprocess.DEVNULL).returncode == 0
+        scheme = "https" if self.certificate else "http"
+        return subprocess.run([*self.inside, "curl", "-skf", f"{scheme}://{self.host}/v2/"],
+                              check=False, stdout=subprocess.DEVNULL).returncode == 0
 
     def push(self, source, name, *options):
         subprocess.run([*self.inside, "skopeo", "--insecure-policy", "copy", "-q", "--dest-tls-verify=false",
