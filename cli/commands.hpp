@@ -31,6 +31,8 @@ void add_vm_commands(CLI::App& app, Invocation& invocation);
 void add_vm_run(CLI::App& vm, Invocation& invocation);
 void add_vm_exec(CLI::App& vm, Invocation& invocation);
 void add_image_commands(CLI::App& app, Invocation& invocation);
+/// Below `banger image`.
+void add_image_cache_commands(CLI::App& image, Invocation& invocation);
 void add_kernel_commands(CLI::App& app, Invocation& invocation);
 void add_daemon_commands(CLI::App& app, Invocation& invocation);
 void add_operation_commands(CLI::App& app, Invocation& invocation);

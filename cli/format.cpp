@@ -17,7 +17,7 @@ std::string format_ms(std::int64_t ms) {
 }
 
 bool is_size(std::string_view key) {
-    return key.ends_with("_bytes") || key == "size" || key == "disk_size";
+    return key.ends_with("_bytes") || key == "size" || key == "disk_size" || key == "cache_size";
 }
 
 std::string format_scalar(std::string_view key, const boost::json::value& value) {

@@ -133,6 +133,7 @@ void add_image_commands(CLI::App& app, Invocation& invocation) {
     list_command->alias("ls")->callback([&invocation] { invocation.action = list; });
     add_one(*image, "show", "show all about an image", show, invocation);
     add_one(*image, "delete", "delete an image that no VM uses", remove, invocation);
+    add_image_cache_commands(*image, invocation);
 }
 
 }  // namespace banger::cli

@@ -16,7 +16,7 @@ struct RegistryConfig {
 BOOST_DESCRIBE_STRUCT(RegistryConfig, (), (ca))
 
 /// config.toml; every key optional. An unknown key or a wrong type is an error naming file and
-/// line. disk_size may also be written as text: "8GiB".
+/// line. Sizes may also be written as text: "8GiB".
 struct Config {
     std::string log_level = "info";  ///< BANGER_LOG_LEVEL wins
     std::string default_image;       ///< name or source: "oci:/path:tag"
@@ -32,12 +32,13 @@ struct Config {
     std::uint32_t vcpu = 0;        ///< 0: host's cpus / 4, 1 to 4
     std::uint32_t memory_mib = 0;  ///< 0: host's memory / 8, 512 MiB to 8 GiB
     std::uint64_t disk_size = 8ull << 30;
+    std::uint64_t cache_size = 20ull << 30;  ///< of downloaded layers, kept for the next pull
     std::uint32_t boot_seconds = 60;
 };
 BOOST_DESCRIBE_STRUCT(Config, (),
                       (log_level, default_image, default_kernel, qemu, accelerator, agent_path,
                        plain_http_registries, mirrors, registry, vcpu, memory_mib, disk_size,
-                       boot_seconds))
+                       cache_size, boot_seconds))
 
 /// A size as people write it: "4G", "4GiB", "512M", "1.5T"; a plain number is MiB; "4096B" is
 /// bytes. Units are powers of 1024, without regard to case. Throws Error{invalid_argument}.

@@ -138,7 +138,8 @@ class Daemon {
              .pull =
                  {.executor = executor, .pool = pulls_, .buffers = buffers_, .ring = ring_.get()},
              .registries = registry_settings(config_),
-             .users = [this](std::string id) { return store::vms_using_image(*store_, id); }});
+             .users = [this](std::string id) { return store::vms_using_image(*store_, id); },
+             .cache_limit = config_.cache_size});
         kernels_ = kernel::make_kernel_service(
             {.store = *store_, .paths = paths_, .pool = pool_, .users = [this](std::string name) {
                  return store::vms_using_kernel(*store_, name);

@@ -59,4 +59,13 @@ Task<Response> delete_image(const Request& request, Services& services) {
     co_return Response{.status = 204, .content_type = {}, .body = {}, .headers = {}};
 }
 
+Task<Response> get_image_cache(const Request&, Services& services) {
+    co_return json_response(to_json(co_await services.images.cache()));
+}
+
+Task<Response> prune_image_cache(const Request& request, Services& services) {
+    const auto wanted = parse_body<ImageCachePruneRequest>(request);
+    co_return json_response(to_json(co_await services.images.prune_cache(wanted)));
+}
+
 }  // namespace banger::api

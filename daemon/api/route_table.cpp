@@ -19,6 +19,9 @@ std::span<const Route> all_routes() {
 
         {"POST", "/v1/registries/check", check_registry},
 
+        {"GET", "/v1/image-cache", get_image_cache},
+        {"POST", "/v1/image-cache/prune", prune_image_cache},
+
         {"GET", "/v1/kernels", list_kernels},
         {"POST", "/v1/kernels", import_kernel},
         {"GET", "/v1/kernels/{kernel}", show_kernel},

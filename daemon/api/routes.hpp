@@ -20,6 +20,9 @@ Task<Response> show_image(const Request& request, Services& services);
 Task<Response> check_registry(const Request& request, Services& services);
 Task<Response> delete_image(const Request& request, Services& services);
 
+Task<Response> get_image_cache(const Request& request, Services& services);
+Task<Response> prune_image_cache(const Request& request, Services& services);
+
 Task<Response> list_kernels(const Request& request, Services& services);
 Task<Response> import_kernel(const Request& request, Services& services);
 Task<Response> show_kernel(const Request& request, Services& services);

@@ -45,9 +45,10 @@ BOOST_DESCRIBE_STRUCT(DaemonInfo, (),
 
 struct ImageInfo {
     std::string name;
-    std::string id;         ///< directory below images/; follows from digest and size
-    std::string reference;  ///< canonical source
-    std::string digest;     ///< of the manifest
+    std::string id;             ///< directory below images/; follows from digest and size
+    std::string reference;      ///< canonical source
+    std::string digest;         ///< of the manifest
+    std::string source_digest;  ///< of what the reference stood for: that manifest, or an index
     std::string arch;
     std::string rootfs_path;
     std::uint64_t size = 0;            ///< of the file system
@@ -63,9 +64,9 @@ struct ImageInfo {
     std::vector<std::string> warnings;
 };
 BOOST_DESCRIBE_STRUCT(ImageInfo, (),
-                      (name, id, reference, digest, arch, rootfs_path, size, used_bytes,
-                       download_bytes, layers, env, entrypoint, cmd, working_dir, user, created_at,
-                       warnings))
+                      (name, id, reference, digest, source_digest, arch, rootfs_path, size,
+                       used_bytes, download_bytes, layers, env, entrypoint, cmd, working_dir, user,
+                       created_at, warnings))
 
 /// What opens a private registry. One of the three: user name and password; an identity token,
 /// which is exchanged at the registry's token service; a registry token, which is sent as it is.
@@ -100,6 +101,36 @@ struct ImagePullRequest {
     std::optional<RegistryAuth> registry_auth;  ///< for the reference's registry
 };
 BOOST_DESCRIBE_STRUCT(ImagePullRequest, (), (reference, name, size, registry_auth))
+
+/// A compressed layer that a pull has left for the next one.
+struct CachedBlob {
+    std::string digest;
+    std::uint64_t size = 0;
+    std::string used_at;              ///< by a pull, the last time
+    std::vector<std::string> images;  ///< names of those that are made of it
+};
+BOOST_DESCRIBE_STRUCT(CachedBlob, (), (digest, size, used_at, images))
+
+/// GET /v1/image-cache.
+struct ImageCacheInfo {
+    std::uint64_t bytes = 0;
+    std::uint64_t limit = 0;        ///< of bytes, kept by removing what was not used for longest
+    std::vector<CachedBlob> blobs;  ///< the least recently used first
+};
+BOOST_DESCRIBE_STRUCT(ImageCacheInfo, (), (bytes, limit, blobs))
+
+/// POST /v1/image-cache/prune.
+struct ImageCachePruneRequest {
+    bool all = false;      ///< also what images are made of
+    bool dry_run = false;  ///< only tell what would go
+};
+BOOST_DESCRIBE_STRUCT(ImageCachePruneRequest, (), (all, dry_run))
+
+struct ImageCachePruned {
+    std::uint64_t bytes = 0;
+    std::vector<CachedBlob> blobs;
+};
+BOOST_DESCRIBE_STRUCT(ImageCachePruned, (), (bytes, blobs))
 
 struct KernelInfo {
     std::string name;

@@ -39,6 +39,10 @@ class ImageService {
     virtual Task<void> check_registry(api::RegistryCheckRequest request) = 0;
     /// Error{conflict} naming the VMs that use it.
     virtual Task<void> remove(std::string ref) = 0;
+    /// The layers that pulls have left for the next one.
+    virtual Task<api::ImageCacheInfo> cache() = 0;
+    /// Removes some of them, never what a pull under way counts on.
+    virtual Task<api::ImageCachePruned> prune_cache(api::ImageCachePruneRequest request) = 0;
     /// At start: sweeps half-made images.
     virtual Task<void> reconcile() = 0;
 };

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "daemon/image/directories.hpp"
+#include "daemon/image/image_cache.hpp"
 #include "daemon/image/names.hpp"
 #include "daemon/image/shared_work.hpp"
 #include "daemon/store/store.hpp"
@@ -90,7 +91,11 @@ api::ImageInfo describe(const PulledImage& pulled, const std::string& id, const 
 class LocalImages final : public ImageService {
   public:
     explicit LocalImages(ImageServiceParts parts)
-        : parts_(std::move(parts)), pulls_(parts_.pull.executor) {}
+        : parts_(std::move(parts)),
+          cache_(parts_.paths, parts_.pull.pool, parts_.cache_limit),
+          pulls_(parts_.pull.executor) {
+        parts_.pull.in_use = &cache_.in_use();
+    }
 
     Task<std::vector<api::ImageInfo>> list() override {
         std::vector<api::ImageInfo> images;
@@ -150,28 +155,16 @@ class LocalImages final : public ImageService {
         const std::uint64_t size = request.size.value_or(0);
         if (progress) progress({.stage = "resolve", .message = "resolving " + request.reference});
         const auto opened = co_await open(request, std::move(archive));
-        // Also what decides who may join a pull under way: the registry, each time anew.
-        co_await opened->resolve();
-        const std::string name = request.name ? *request.name : opened->suggested_name();
-        const std::string id = image_id(opened->image().digest, size);
-
-        api::ImageInfo info;
-        if (auto here = co_await find_content(id)) {
-            info = *here;
-        } else {
-            auto work = [this, opened, id, size](ProgressSink sink) {
-                return fetch(opened, id, size, std::move(sink));
-            };
-            info = co_await pulls_.join(id, work, std::move(progress));
-        }
-        info.name = name;
-        info.reference = opened->reference();
+        auto info = co_await find_unchanged(*opened, size);
+        if (!info) info = co_await resolve_and_fetch(opened, size, std::move(progress));
+        info->name = request.name ? *request.name : opened->suggested_name();
+        info->reference = opened->reference();
         // What was pulled is recorded, even for one who has just gone.
         const bool throws = co_await boost::asio::this_coro::throw_if_cancelled();
         co_await boost::asio::this_coro::throw_if_cancelled(false);
-        co_await shielded(record(info));
+        co_await shielded(record(*info));
         co_await boost::asio::this_coro::throw_if_cancelled(throws);
-        co_return info;
+        co_return *info;
     }
 
     Task<void> check_registry(api::RegistryCheckRequest request) override {
@@ -189,6 +182,12 @@ class LocalImages final : public ImageService {
             }
         }
         co_await shielded(forget(image));
+    }
+
+    Task<api::ImageCacheInfo> cache() override { co_return co_await cache_.info(co_await list()); }
+
+    Task<api::ImageCachePruned> prune_cache(api::ImageCachePruneRequest request) override {
+        co_return co_await cache_.prune(co_await list(), request);
     }
 
     Task<void> reconcile() override {
@@ -213,6 +212,7 @@ class LocalImages final : public ImageService {
                 return ids.contains(name) || used.contains(name);
             });
         });
+        co_await cache_.shrink();
     }
 
   private:
@@ -222,6 +222,38 @@ class LocalImages final : public ImageService {
             result.push_back(record.name);
         }
         co_return result;
+    }
+
+    // An image that was pulled by this reference before, when that still stands for the same: the
+    // registry is asked for no more than that. It also has to let the client in, each time anew.
+    Task<std::optional<api::ImageInfo>> find_unchanged(OpenedImage& opened, std::uint64_t size) {
+        const auto reference = opened.reference();
+        std::optional<Digest> digest;
+        for (const auto& image : co_await list()) {
+            if (image.reference != reference || image.source_digest.empty()) continue;
+            if (image.id != image_id(parse_digest(image.digest), size)) continue;
+            if (!std::filesystem::exists(image.rootfs_path)) continue;
+            if (!digest) digest = co_await opened.source_digest();
+            if (!digest) co_return std::nullopt;
+            if (digest->to_string() == image.source_digest) co_return image;
+        }
+        co_return std::nullopt;
+    }
+
+    Task<api::ImageInfo> resolve_and_fetch(std::shared_ptr<OpenedImage> opened, std::uint64_t size,
+                                           ProgressSink progress) {
+        // Also what decides who may join a pull under way.
+        co_await opened->resolve();
+        const auto id = image_id(opened->image().digest, size);
+        auto info = co_await find_content(id);
+        if (!info) {
+            auto work = [this, opened, id, size](ProgressSink sink) {
+                return fetch(opened, id, size, std::move(sink));
+            };
+            info = co_await pulls_.join(id, work, std::move(progress));
+        }
+        info->source_digest = opened->image().source.to_string();
+        co_return *info;
     }
 
     Task<std::optional<api::ImageInfo>> find_content(std::string id) {
@@ -250,6 +282,7 @@ class LocalImages final : public ImageService {
         const StagingDirectory staging(request.staging_dir);
         const auto pulled = co_await image::pull(parts_.pull, request, std::move(progress));
         co_await shielded(publish(parts_.pull.pool, staging.path(), final_path));
+        co_await shielded(cache_.shrink());
         co_return describe(pulled, id, parts_.paths);
     }
 
@@ -291,6 +324,7 @@ class LocalImages final : public ImageService {
     }
 
     ImageServiceParts parts_;
+    ImageCache cache_;
     SharedWork<api::ImageInfo> pulls_;
 };
 

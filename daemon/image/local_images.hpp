@@ -22,6 +22,7 @@ struct ImageServiceParts {
     PullContext pull;
     RegistrySettings registries;
     UsersOf users;
+    std::uint64_t cache_limit = 0;  ///< bytes of the blob cache that stay after a pull
 };
 
 std::unique_ptr<ImageService> make_image_service(ImageServiceParts parts);

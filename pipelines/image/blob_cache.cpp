@@ -5,12 +5,29 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <optional>
+#include <tuple>
 
 #include "pipelines/io/error.hpp"
 
 namespace banger::image {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Nothing for what is no blob: a temporary file, or somebody else's.
+std::optional<Digest> find_digest(const std::string& algorithm, const std::string& hex) {
+    try {
+        return parse_digest(algorithm + ":" + hex);
+    } catch (const Error&) {
+        return std::nullopt;
+    }
+}
+
+}  // namespace
 
 BlobCache::Writer::Writer(std::string path, UniqueFd fd, std::string temporary)
     : path_(std::move(path)), temporary_(std::move(temporary)), fd_(std::move(fd)) {}
@@ -57,6 +74,29 @@ UniqueFd BlobCache::find(const Descriptor& descriptor) const {
 
 void BlobCache::remove(const Digest& digest) const noexcept {
     ::unlink(path_of(digest).c_str());
+}
+
+std::vector<CachedBlob> BlobCache::list_blocking() const {
+    std::vector<CachedBlob> blobs;
+    std::error_code missing;
+    for (const auto& item : fs::recursive_directory_iterator(blobs_, missing)) {
+        const auto digest =
+            find_digest(item.path().parent_path().filename().string(), item.path().filename());
+        struct stat status{};
+        if (!digest || ::lstat(item.path().c_str(), &status) != 0 || !S_ISREG(status.st_mode)) {
+            continue;
+        }
+        const auto used = std::chrono::seconds(status.st_mtim.tv_sec) +
+                          std::chrono::nanoseconds(status.st_mtim.tv_nsec);
+        blobs.push_back(
+            {*digest, static_cast<std::uint64_t>(status.st_size),
+             std::chrono::system_clock::time_point(
+                 std::chrono::duration_cast<std::chrono::system_clock::duration>(used))});
+    }
+    std::sort(blobs.begin(), blobs.end(), [](const auto& a, const auto& b) {
+        return std::tie(a.used_at, a.digest.hex) < std::tie(b.used_at, b.digest.hex);
+    });
+    return blobs;
 }
 
 std::unique_ptr<BlobCache::Writer> BlobCache::begin(const Digest& digest) const {

@@ -1,14 +1,22 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "pipelines/image/registry/manifest.hpp"
 #include "pipelines/io/digest.hpp"
 #include "pipelines/io/unique_fd.hpp"
 
 namespace banger::image {
+
+struct CachedBlob {
+    Digest digest;
+    std::uint64_t size = 0;
+    std::chrono::system_clock::time_point used_at;
+};
 
 /// Blobs on this machine, at <cache_dir>/oci/blobs/<algorithm>/<hex>. Nothing in it is trusted:
 /// every reader hashes what it reads, and removes what is damaged. That is why nothing here is
@@ -21,6 +29,8 @@ class BlobCache {
     /// removed. Marks it as used now, for eviction by age.
     UniqueFd find(const Descriptor& descriptor) const;
     void remove(const Digest& digest) const noexcept;
+    /// All of them, the least recently used first; not those that are being written. Blocks.
+    std::vector<CachedBlob> list_blocking() const;
 
     /// A blob being written under a temporary name ("<hex>.tmp-<random>"), removed unless kept.
     class Writer {

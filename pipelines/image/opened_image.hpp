@@ -26,6 +26,8 @@ class OpenedImage {
     OpenedImage(SourceReference reference, std::unique_ptr<ImageSource> source)
         : reference_(std::move(reference)), source_(std::move(source)) {}
 
+    /// What ResolvedImage::source will be, where one small request tells; nullopt where not.
+    Task<std::optional<Digest>> source_digest() { return source_->root_digest(); }
     /// Finds the linux/amd64 image; only the first call does anything. Throws what the source
     /// throws, and Error{unsupported} where there is none.
     Task<void> resolve();
@@ -36,7 +38,8 @@ class OpenedImage {
     /// Canonical: docker.io/library/debian:bookworm, oci:/path:tag.
     std::string reference() const { return to_string(reference_); }
     /// What to call the image when nobody has said: the name that an archive itself gives its
-    /// image, otherwise friendly_name of the reference. After resolve.
+    /// image, otherwise friendly_name of the reference. Of an archive: after
+    /// resolve.
     std::string suggested_name() const;
 
   private:

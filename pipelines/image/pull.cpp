@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <numeric>
 
+#include "pipelines/image/blobs_in_use.hpp"
 #include "pipelines/image/image_record.hpp"
 #include "pipelines/image/layer_puller.hpp"
 #include "pipelines/image/opened_image.hpp"
@@ -65,6 +66,13 @@ std::uint64_t compressed_size(const Manifest& manifest) {
         [](std::uint64_t sum, const Descriptor& layer) { return sum + layer.size; });
 }
 
+std::vector<Digest> blobs_of(const Manifest& manifest) {
+    std::vector<Digest> digests;
+    for (const auto& layer : manifest.layers)
+        digests.push_back(layer.digest);
+    return digests;
+}
+
 /// Step 1: all content into its blocks. Returns when every write has reached the kernel, or, after
 /// a failure, when none is under way any more.
 Task<std::vector<TarContents>> write_content(const PullContext& context, const PullRequest& request,
@@ -74,6 +82,8 @@ Task<std::vector<TarContents>> write_content(const PullContext& context, const P
     const auto rootfs = make_rootfs(staging / "rootfs.ext4");
     const auto file = make_file_writer(rootfs.get(), context.ring, &profile.write);
     const BlobCache cache(request.cache_dir);
+    const auto held =
+        context.in_use ? context.in_use->hold(blobs_of(image.manifest)) : BlobsInUse::Hold();
     const SpaceGuard space(staging.path());
     space.check_blocking(compressed_size(image.manifest));
     LayerPuller puller(context, source, image, source.is_remote() ? &cache : nullptr, *file, space,

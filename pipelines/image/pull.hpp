@@ -21,6 +21,7 @@ class Uring;
 
 namespace banger::image {
 
+class BlobsInUse;
 class OpenedImage;
 
 /// What of the image's configuration (image-spec config.md, "config") a VM needs.
@@ -40,6 +41,7 @@ struct PullContext {
     BlockingPool& pool;
     BufferPool& buffers;
     Uring* ring = nullptr;
+    BlobsInUse* in_use = nullptr;  ///< is told which blobs a pull counts on; may be null
 };
 
 struct PullRequest {

@@ -7,10 +7,13 @@
 namespace banger {
 
 std::string now_rfc3339() {
-    const auto now = std::chrono::system_clock::now();
-    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
+    return to_rfc3339(std::chrono::system_clock::now());
+}
+
+std::string to_rfc3339(std::chrono::system_clock::time_point time) {
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch());
     return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
-                       fmt::gmtime(std::chrono::system_clock::to_time_t(now)), ms.count() % 1000);
+                       fmt::gmtime(std::chrono::system_clock::to_time_t(time)), ms.count() % 1000);
 }
 
 }  // namespace banger

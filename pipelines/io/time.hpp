@@ -1,10 +1,12 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 
 namespace banger {
 
 /// The present time in UTC as RFC 3339 has it, to the millisecond: "2026-11-20T12:00:00.000Z".
 std::string now_rfc3339();
+std::string to_rfc3339(std::chrono::system_clock::time_point time);
 
 }  // namespace banger

@@ -249,6 +249,14 @@ Task<void> FakeImages::remove(std::string ref) {
     co_return;
 }
 
+Task<api::ImageCacheInfo> FakeImages::cache() {
+    co_return api::ImageCacheInfo();
+}
+
+Task<api::ImageCachePruned> FakeImages::prune_cache(api::ImageCachePruneRequest) {
+    co_return api::ImageCachePruned();
+}
+
 Task<void> FakeImages::reconcile() {
     co_return;
 }

@@ -72,6 +72,8 @@ class FakeImages final : public image::ImageService {
     /// Lets in who says "open sesame".
     Task<void> check_registry(api::RegistryCheckRequest request) override;
     Task<void> remove(std::string ref) override;
+    Task<api::ImageCacheInfo> cache() override;
+    Task<api::ImageCachePruned> prune_cache(api::ImageCachePruneRequest request) override;
     Task<void> reconcile() override;
 
   private:

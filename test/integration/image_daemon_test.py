@@ -264,5 +264,118 @@ class ManyClients(ImageCase):
         self.assertEqual(set(self.images()), {"client-0"})
 
 
+class Cache(ImageCase):
+    base = script_registry.tar({"base": noise(1_000_000, 3)})
+
+    def setUp(self):
+        super().setUp()
+        self.one = self.registry.image("one:v1", [self.base, script_registry.tar({"one": noise(200_000, 4)})])
+        self.two = self.registry.image("two:v1", [self.base, script_registry.tar({"two": noise(200_000, 5)})])
+
+    def pull(self, reference, *args):
+        self.registry.clear()
+        return json.loads(self.home.banger("image", "pull", reference, "--json", *args, check=0).stdout)
+
+    def cached(self):
+        return self.home.json("image", "cache", "list")["blobs"]
+
+    def layers(self, image):
+        record = json.loads((self.home.state / "images" / image["id"] / "manifest.json").read_text())
+        return [layer["digest"] for layer in record["layers"]]
+
+    def test_what_has_not_changed_costs_one_small_question(self):
+        first = self.pull(self.one)
+        self.assertEqual(self.registry.asked("HEAD"), [])
+        again = self.pull(self.one)
+        self.assertEqual(self.registry.asked(), ["HEAD /v2/one/manifests/v1"])
+        self.assertEqual(again["rootfs_path"], first["rootfs_path"])
+        other = self.pull(self.one, "--name", "other")
+        self.assertEqual(self.registry.asked(), ["HEAD /v2/one/manifests/v1"])
+        self.assertEqual(other["id"], first["id"])
+
+        # Another size is another image, of the same layers.
+        sized = self.pull(self.one, "--size", "2G", "--name", "sized")
+        self.assertEqual(self.registry.asked("/blobs/", self.layers(first)[0]), [])
+        self.assertEqual((sized["size"], sized["digest"]), (2 << 30, first["digest"]))
+
+        self.registry.image("one:v1", [self.base])
+        changed = self.pull(self.one)
+        self.assertNotEqual(changed["digest"], first["digest"])
+        self.assertEqual([line for line in self.registry.asked("GET", "/blobs/") if self.layers(changed)[0] in line], [])
+        self.pull(self.one)
+        self.assertEqual(self.registry.asked(), ["HEAD /v2/one/manifests/v1"])
+
+    def test_an_unchanged_image_whose_file_is_gone_is_made_anew(self):
+        first = self.pull(self.one)
+        pathlib.Path(first["rootfs_path"]).unlink()
+        self.assertEqual(self.pull(self.one)["digest"], first["digest"])
+        self.assertTrue(pathlib.Path(first["rootfs_path"]).exists())
+
+    def test_a_shared_layer_is_downloaded_once(self):
+        one = self.pull(self.one)
+        two = self.pull(self.two)
+        shared, = set(self.layers(one)) & set(self.layers(two))
+        new, = set(self.layers(two)) - {shared}
+        self.assertEqual(self.registry.asked("GET", shared), [])
+        self.assertEqual(len(self.registry.asked("GET", new)), 1)
+
+    def test_the_cache_is_listed_and_pruned(self):
+        one, two = self.pull(self.one), self.pull(self.two)
+        blobs = {blob["digest"]: blob for blob in self.cached()}
+        self.assertEqual(blobs.keys(), set(self.layers(one) + self.layers(two)))
+        self.assertEqual(sorted(blobs[self.layers(one)[0]]["images"]), ["one-v1", "two-v1"])
+        for digest, blob in blobs.items():
+            self.assertEqual(blob["size"], len(self.registry.blobs[digest]))
+        self.assertIn("3 layers", self.home.banger("image", "cache", "list", check=0).stderr)
+
+        self.home.banger("image", "delete", "two-v1", check=0)
+        own, = set(self.layers(one)) ^ blobs.keys()
+        would = self.home.json("image", "cache", "prune", "--dry-run")
+        self.assertEqual([blob["digest"] for blob in would["blobs"]], [own])
+        self.assertEqual(len(self.cached()), 3)
+        self.assertEqual(self.home.json("image", "cache", "prune"), would)
+        self.assertEqual({blob["digest"] for blob in self.cached()}, set(self.layers(one)))
+        self.assertEqual(self.home.json("image", "cache", "prune")["blobs"], [])
+        self.assertIn("would remove 2 layers", self.home.banger("image", "cache", "prune", "--all", "--dry-run", check=0).stderr)
+        self.assertEqual(len(self.home.json("image", "cache", "prune", "--all")["blobs"]), 2)
+        self.assertEqual(self.cached(), [])
+        # The image does not need them, and a later pull does without.
+        self.assertTrue(self.home.json("image", "show", "one-v1"))
+        self.pull(self.two)
+
+    def test_the_least_recently_used_layers_go_first(self):
+        self.home.banger("daemon", "stop", check=0)
+        self.configure(cache_size="1500000B")
+        one = self.pull(self.one)
+        two = self.pull(self.two)  # 1.4 MB in all
+        self.assertEqual(len(self.cached()), 3)
+        self.pull(self.one, "--size", "2G", "--name", "sized")  # uses both layers of `one` again
+        three = self.pull(self.registry.image("three:v1", [script_registry.tar({"three": noise(200_000, 6)})]))
+        gone, = set(self.layers(two)) - set(self.layers(one))
+        self.assertEqual({blob["digest"] for blob in self.cached()}, set(self.layers(one) + self.layers(three)))
+        self.assertNotIn(gone, {blob["digest"] for blob in self.cached()})
+        cache = self.home.json("image", "cache", "list")
+        self.assertLessEqual(cache["bytes"], cache["limit"])
+
+        # A smaller limit holds from the next start on.
+        self.home.banger("daemon", "stop", check=0)
+        self.configure(cache_size=0)
+        self.assertEqual(self.cached(), [])
+        self.pull(self.two)
+        self.assertEqual(self.cached(), [])
+
+    def test_a_pull_under_way_keeps_what_it_counts_on(self):
+        self.pull(self.one)
+        shared = max(self.cached(), key=lambda blob: blob["size"])["digest"]
+        self.registry.go_on.clear()
+        operation = self.start_pull(self.two)
+        wait_until(lambda: self.home.half_made() and self.registry.asked("GET", "/blobs/"), "the download")
+        pruned = self.home.json("image", "cache", "prune", "--all")
+        self.assertEqual([blob["digest"] for blob in pruned["blobs"] if blob["digest"] == shared], [])
+        self.assertIn(shared, {blob["digest"] for blob in self.cached()})
+        self.registry.go_on.set()
+        self.assertEqual(self.end_of(operation)["state"], "succeeded")
+
+
 if __name__ == "__main__":
     harness.main()

@@ -50,6 +50,9 @@ class ImageSource {
     virtual ~ImageSource() = default;
     /// What the reference stands for. Throws Error{not_found} naming it.
     virtual Task<Document> root() = 0;
+    /// The digest of what root() would give, where that can be had for less; nullopt where not, and
+    /// where something is wrong, which root() then tells.
+    virtual Task<std::optional<Digest>> root_digest() { co_return std::nullopt; }
     /// A manifest or index by digest, verified.
     virtual Task<Document> document(Descriptor descriptor) = 0;
     virtual Task<Blob> open_blob(Descriptor descriptor) = 0;

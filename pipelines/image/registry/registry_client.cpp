@@ -114,8 +114,14 @@ Task<Document> RegistryClient::root() {
     co_return Document{parse_manifest(fetched->body, fetched->content_type), std::move(digest)};
 }
 
+Task<std::optional<Digest>> RegistryClient::root_digest() {
+    looked_up_ = co_await look_up_tag();
+    co_return looked_up_;
+}
+
 Task<std::optional<Document>> RegistryClient::root_by_digest_of_tag() {
-    const auto digest = reference_.digest ? reference_.digest : co_await look_up_tag();
+    auto digest = reference_.digest ? reference_.digest : looked_up_;
+    if (!digest) digest = co_await look_up_tag();
     if (!digest) co_return std::nullopt;
     auto fetched = co_await fetch_from_mirrors(*digest);
     if (!fetched) co_return std::nullopt;

@@ -19,6 +19,7 @@ class RegistryClient : public ImageSource {
                    RegistrySettings settings, Credential credential);
 
     Task<Document> root() override;
+    Task<std::optional<Digest>> root_digest() override;
     Task<Document> document(Descriptor descriptor) override;
     Task<Blob> open_blob(Descriptor descriptor) override;
     bool is_remote() const override { return true; }
@@ -55,6 +56,7 @@ class RegistryClient : public ImageSource {
     std::vector<std::unique_ptr<RegistryHost>> mirrors_;
     std::set<std::string> second_hand_;  ///< digests of which a mirror gave some bytes
     std::set<std::string> distrusted_;   ///< digests that only the registry itself may give
+    std::optional<Digest> looked_up_;    ///< what the tag stood for, once it was asked about
     std::vector<std::string> notes_;
 };
 

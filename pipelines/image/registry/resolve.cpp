@@ -27,8 +27,8 @@ Task<std::optional<ResolvedImage>> look_into(Search& search, Document document, 
             co_await read_small_blob(search.source, manifest->config, "the image configuration");
         auto config = parse_config(body, *manifest);
         if (is_linux_amd64(config.platform)) {
-            co_return ResolvedImage{std::move(document.digest), std::move(*manifest),
-                                    std::move(config)};
+            co_return ResolvedImage{
+                std::move(document.digest), std::move(*manifest), std::move(config), {}};
         }
         note_platforms(search, config.platform.to_string());
         co_return std::nullopt;
@@ -51,11 +51,14 @@ Task<std::optional<ResolvedImage>> look_into(Search& search, Document document, 
 
 Task<ResolvedImage> resolve_image(ImageSource& source, std::string name) {
     Search search{source, std::move(name), 0, {}};
-    auto image = co_await look_into(search, co_await source.root(), 1);
+    auto root = co_await source.root();
+    const auto root_digest = root.digest;
+    auto image = co_await look_into(search, std::move(root), 1);
     if (!image) {
         fail(Errc::unsupported, "{} has no image for linux/amd64; it has {}", search.name,
              search.found.empty() ? "none that names its platform" : search.found);
     }
+    image->source = root_digest;
     co_return std::move(*image);
 }
 

@@ -9,6 +9,7 @@ struct ResolvedImage {
     Digest digest;
     Manifest manifest;
     ConfigFile config;
+    Digest source;  ///< of what the reference itself stands for: this manifest, or an index
 };
 
 /// Follows indexes (nested ones to depth 3) to the image for linux/amd64. `name` is for messages.

@@ -84,9 +84,10 @@ int main() {
     const auto types =
         describe_all<api::ErrorBody, api::VersionInfo, api::DaemonInfo, api::DoctorRow,
                      api::ImageInfo, api::ImagePullRequest, api::RegistryAuth,
-                     api::RegistryCheckRequest, api::RegistryCheck, api::KernelInfo,
-                     api::KernelImportRequest, api::BootMark, api::BootReport, api::VmInfo,
-                     api::VmCreateRequest, api::VmStopRequest, api::ExecRequest, api::ExecLine,
-                     api::OperationInfo, api::ProgressEvent>();
+                     api::RegistryCheckRequest, api::RegistryCheck, api::CachedBlob,
+                     api::ImageCacheInfo, api::ImageCachePruneRequest, api::ImageCachePruned,
+                     api::KernelInfo, api::KernelImportRequest, api::BootMark, api::BootReport,
+                     api::VmInfo, api::VmCreateRequest, api::VmStopRequest, api::ExecRequest,
+                     api::ExecLine, api::OperationInfo, api::ProgressEvent>();
     std::cout << json::serialize(json::object{{"routes", routes}, {"types", types}}) << '\n';
 }

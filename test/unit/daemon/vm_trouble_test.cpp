@@ -108,6 +108,10 @@ struct NoImages final : image::ImageService {
     }
     Task<void> check_registry(api::RegistryCheckRequest) override { co_return; }
     Task<void> remove(std::string) override { co_return; }
+    Task<api::ImageCacheInfo> cache() override { co_return api::ImageCacheInfo(); }
+    Task<api::ImageCachePruned> prune_cache(api::ImageCachePruneRequest) override {
+        co_return api::ImageCachePruned();
+    }
     Task<void> reconcile() override { co_return; }
 };
 

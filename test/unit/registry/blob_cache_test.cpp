@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 
+#include "pipelines/image/blobs_in_use.hpp"
 #include "pipelines/image/image_record.hpp"
 #include "pipelines/image/space_guard.hpp"
 #include "pipelines/io/error.hpp"
@@ -75,6 +77,53 @@ TEST_CASE("a blob of the wrong size is thrown away") {
     std::filesystem::resize_file(dir.path() / "oci/blobs/sha256" / sha256("hello").hex, 0);
     CHECK_FALSE(cache.find(descriptor("hello")));
     CHECK(files_below(dir.path()) == 0);
+}
+
+TEST_CASE("blobs are listed by their last use, and nothing else is") {
+    const test::TempDir dir;
+    const BlobCache cache(dir.path());
+    CHECK(cache.list_blocking().empty());
+    for (const auto* content : {"one", "two!", "three"}) {
+        store(cache, content);
+    }
+    const auto half_made = cache.begin(sha256("half"));
+    std::ofstream(dir / "oci/blobs/sha256/README") << "no blob";
+    const auto blob_of = [&](const std::string& content) {
+        return dir.path() / "oci/blobs/sha256" / sha256(content).hex;
+    };
+    // A clock may be coarse: the order is set, then one is used.
+    const auto now = std::filesystem::file_time_type::clock::now();
+    std::filesystem::last_write_time(blob_of("one"), now - std::chrono::hours(3));
+    std::filesystem::last_write_time(blob_of("two!"), now - std::chrono::hours(2));
+    std::filesystem::last_write_time(blob_of("three"), now - std::chrono::hours(1));
+    CHECK(cache.find(descriptor("one")));
+    const auto blobs = cache.list_blocking();
+    REQUIRE(blobs.size() == 3);
+    CHECK(blobs[0].digest == sha256("two!"));
+    CHECK(blobs[0].size == 4);
+    CHECK(blobs[1].digest == sha256("three"));
+    CHECK(blobs[2].digest == sha256("one"));
+    CHECK(blobs[2].used_at > blobs[1].used_at + std::chrono::minutes(30));
+}
+
+TEST_CASE("a blob is in use for as long as anybody holds it") {
+    BlobsInUse in_use;
+    const auto is_free = [&](const std::string& content) {
+        return in_use.unless_used(sha256(content), [] {});
+    };
+    CHECK(is_free("a"));
+    {
+        auto first = in_use.hold({sha256("a"), sha256("b"), sha256("a")});
+        CHECK_FALSE(is_free("a"));
+        {
+            const auto second = in_use.hold({sha256("b")});
+            const auto moved = std::move(first);
+            CHECK_FALSE(is_free("b"));
+        }
+        CHECK(is_free("a"));
+        CHECK(is_free("b"));
+    }
+    CHECK(is_free("a"));
 }
 
 TEST_CASE("the space guard says what is missing") {
