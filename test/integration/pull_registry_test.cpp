@@ -49,7 +49,7 @@ struct Remote {
 
 }  // namespace
 
-TEST_CASE("an image comes from a registry, gzip or zstd, and its blobs stay in the cache") {
+TEST_CASE("an image comes from a registry, gzip or zstd, and its blobs stay in the cache", "[R1]") {
     Remote remote;
     const auto descriptor = remote.layout.image(two_layers());
     const auto gzip = remote.push(descriptor, "gzip");
@@ -91,7 +91,7 @@ TEST_CASE("a layout and a registry give the same bytes for the same manifest") {
     CHECK(remote.fixture.fingerprint() == from_registry);
 }
 
-TEST_CASE("linux/amd64 is taken out of an index, and a nested one") {
+TEST_CASE("linux/amd64 is taken out of an index, and a nested one", "[R17]") {
     Remote remote;
     const auto arm = remote.layout.image(two_layers("arm64"));
     const auto amd = remote.layout.image(two_layers());
@@ -112,7 +112,7 @@ TEST_CASE("linux/amd64 is taken out of an index, and a nested one") {
     CHECK(by_digest.digest.to_string() == digest_of(amd));
 }
 
-TEST_CASE("an image for other platforms is refused with those it is for") {
+TEST_CASE("an image for other platforms is refused with those it is for", "[R17]") {
     Remote remote;
     const auto arm = remote.layout.image(two_layers("arm64"));
     remote.layout.tag("index",

@@ -23,6 +23,7 @@ std::string lower(std::string text) {
 
 ServerRequest parse(const std::string& head) {
     ServerRequest request;
+    request.method = head.substr(0, head.find(' '));
     const auto start = head.find(' ') + 1;
     request.target = head.substr(start, head.find(' ', start) - start);
     for (auto at = head.find("\r\n") + 2; at < head.size();) {
@@ -39,7 +40,7 @@ ServerRequest parse(const std::string& head) {
     return request;
 }
 
-bool send_all(int fd, const std::string& bytes) {
+bool send_all(int fd, std::string_view bytes) {
     for (std::size_t sent = 0; sent < bytes.size();) {
         const auto count = ::send(fd, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
         if (count <= 0) return false;
@@ -53,7 +54,7 @@ std::string head_of(const ServerReply& reply) {
     for (const auto& [name, value] : reply.headers)
         head += name + ": " + value + "\r\n";
     if (!reply.without_length) {
-        head += "Content-Length: " + std::to_string(reply.body.size()) + "\r\n";
+        head += "Content-Length: " + std::to_string(reply.bytes().size()) + "\r\n";
     }
     return head + "\r\n";
 }
@@ -108,20 +109,59 @@ void ScriptServer::serve(int fd) {
         if (count <= 0) return;
         head.append(buffer, static_cast<std::size_t>(count));
     }
-    const auto request = parse(head);
+    const auto end = head.find("\r\n\r\n");
+    auto request = parse(head.substr(0, end + 2));
+    if (!read_body(fd, request, head.substr(end + 4))) return;
     {
         const std::lock_guard lock(mutex_);
         requests_.push_back(request);
     }
     const auto reply = script_(request);
-    if (!send_all(fd, head_of(reply)) || !send_all(fd, reply.body.substr(0, reply.cut_after))) {
-        return;
+    const auto answer = head_of(reply);
+    if (reply.stall_in_header) {
+        send_all(fd, std::string_view(answer).substr(0, answer.size() / 2));
+        return wait_for_end(fd);
     }
-    while (reply.stall && !stopping_) {
+    if (!send_all(fd, answer)) return;
+    if (request.method != "HEAD") {
+        if (reply.drip) return send_slowly(fd, reply.bytes());
+        const auto bytes = reply.bytes().substr(0, reply.cut_after);
+        bytes_sent_ += bytes.size();
+        if (!send_all(fd, bytes)) return;
+        if (reply.stall) return wait_for_end(fd);
+    }
+    ::shutdown(fd, SHUT_WR);
+}
+
+bool ScriptServer::read_body(int fd, ServerRequest& request, std::string rest) const {
+    const auto length = request.headers.find("content-length");
+    request.body = std::move(rest);
+    const auto size = length == request.headers.end() ? 0 : std::stoull(length->second);
+    char buffer[4096];
+    while (request.body.size() < size) {
+        pollfd waiting{fd, POLLIN, 0};
+        if (stopping_) return false;
+        if (::poll(&waiting, 1, kPollMs) <= 0) continue;
+        const auto count = ::recv(fd, buffer, sizeof buffer, 0);
+        if (count <= 0) return false;
+        request.body.append(buffer, static_cast<std::size_t>(count));
+    }
+    return true;
+}
+
+void ScriptServer::send_slowly(int fd, std::string_view bytes) {
+    for (std::size_t at = 0; !stopping_; ++at) {
+        if (at < bytes.size() && !send_all(fd, bytes.substr(at, 1))) return;
         pollfd waiting{fd, POLLRDHUP, 0};
         if (::poll(&waiting, 1, kPollMs) > 0) return;
     }
-    ::shutdown(fd, SHUT_WR);
+}
+
+void ScriptServer::wait_for_end(int fd) const {
+    while (!stopping_) {
+        pollfd waiting{fd, POLLRDHUP, 0};
+        if (::poll(&waiting, 1, kPollMs) > 0) return;
+    }
 }
 
 std::uint64_t range_start(const ServerRequest& request) {
@@ -129,14 +169,14 @@ std::uint64_t range_start(const ServerRequest& request) {
     return found == request.headers.end() ? 0 : std::stoull(found->second.substr(6));
 }
 
-ServerReply ranged(const ServerRequest& request, const std::string& body) {
+ServerReply ranged(const ServerRequest& request, std::string_view body) {
     const auto start = range_start(request);
-    if (start == 0) return {.body = body};
+    if (start == 0) return {.view = body};
     return {.status = 206,
             .headers = {{"Content-Range", "bytes " + std::to_string(start) + "-" +
                                               std::to_string(body.size() - 1) + "/" +
                                               std::to_string(body.size())}},
-            .body = body.substr(start)};
+            .view = body.substr(start)};
 }
 
 }  // namespace banger::test

@@ -194,6 +194,7 @@ Task<void> RegistryHost::fetch_token(RegistryAuth& auth, Fields fields,
             auth.accept_token(co_await response->read_all(kMaxTokenBytes),
                               RegistryAuth::Clock::now());
             if (way != TokenWay::anonymous) auth.set_refused(false);
+            if (auth.refused()) add_warning("the credentials given for " + name_ + " were refused");
             co_return;
         }
         if (!RegistryAuth::may_go_on(way, status)) {
@@ -227,10 +228,13 @@ void RegistryHost::note_warnings(const HttpHeaders& headers) {
     for (const auto& field : headers.find_all("Warning")) {
         auto text = warning_text(field);
         if (!text || warnings_.size() >= kMaxWarnings) continue;
-        text = name_ + " warns: " + *text;
-        if (std::find(warnings_.begin(), warnings_.end(), *text) == warnings_.end()) {
-            warnings_.push_back(*text);
-        }
+        add_warning(name_ + " warns: " + *text);
+    }
+}
+
+void RegistryHost::add_warning(std::string text) {
+    if (std::find(warnings_.begin(), warnings_.end(), text) == warnings_.end()) {
+        warnings_.push_back(std::move(text));
     }
 }
 

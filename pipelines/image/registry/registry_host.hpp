@@ -71,6 +71,7 @@ class RegistryHost {
     Task<void> fetch_token(RegistryAuth& auth, Fields fields, std::vector<TokenWay> ways);
     std::string login_hint() const;
     void note_warnings(const HttpHeaders& headers);
+    void add_warning(std::string text);
 
     std::string name_;
     std::string repository_;

@@ -57,7 +57,7 @@ TEST_CASE("a bad configuration names the file, the line and the key") {
     CHECK_THROWS_WITH(load_config(write_config(dir, text)), ContainsSubstring(message));
 }
 
-TEST_CASE("[R22] mirrors and a registry's own certificates are read") {
+TEST_CASE("mirrors and a registry's own certificates are read", "[R22]") {
     test::TempDir dir;
     const auto config = load_config(write_config(dir, R"(
 plain_http_registries = ["plain.example"]
@@ -73,7 +73,7 @@ ca = "/etc/ca.pem"
     CHECK(config.registry.at("other.example").ca == "/etc/ca.pem");
 }
 
-TEST_CASE("[R22] a mirror that is no address, or not to be trusted, is refused with its line") {
+TEST_CASE("a mirror that is no address, or not to be trusted, is refused with its line", "[R22]") {
     test::TempDir dir;
     const auto [text, message] = GENERATE(table<std::string, std::string>({
         {"[mirrors]\n\"a.io\" = [\"mirror.example\"]\n", "config.toml:2: 'mirror.example' is not"},

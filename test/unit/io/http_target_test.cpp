@@ -81,7 +81,7 @@ TEST_CASE("a host that only begins like an IPv4 address is not taken for that ad
     CHECK_THROWS_AS(redirected("http://127.0.0.1/", "//127.0.0.1.example.org/x"), Error);
 }
 
-TEST_CASE("plain HTTP goes to loopback, to listed hosts and to Unix sockets only") {
+TEST_CASE("plain HTTP goes to loopback, to listed hosts and to Unix sockets only", "[R22]") {
     const auto refused = [](const std::string& url, HttpOptions options = {}) {
         try {
             check_plain_http(parse_http_url(url), options);
@@ -135,14 +135,14 @@ TEST_CASE("a redirect within an origin keeps the credentials") {
     CHECK(redirected("https://a/x/y?q", "https://A:443/z") == "https://A:443/z+");
 }
 
-TEST_CASE("a redirect to another host, port or scheme drops the credentials") {
+TEST_CASE("a redirect to another host, port or scheme drops the credentials", "[R9]") {
     CHECK(redirected("https://a/x", "https://b/x") == "https://b/x");
     CHECK(redirected("https://a/x", "//b/x") == "https://b/x");
     CHECK(redirected("https://a/x", "https://a:444/x") == "https://a:444/x");
     CHECK(redirected("http://a/x", "https://a:80/x") == "https://a:80/x");
 }
 
-TEST_CASE("a redirect from https to http is refused") {
+TEST_CASE("a redirect from https to http is refused", "[R9]") {
     CHECK_THROWS_WITH(redirected("https://a/x", "http://a/x"),
                       "a:443 redirects from https to http at a:80");
     CHECK_THROWS_WITH(redirected("https://a/x", "https://b/ x"),

@@ -30,7 +30,7 @@ std::string password(const std::string& text, const std::string& domain,
 
 }  // namespace
 
-TEST_CASE("[R3] the login of the nearest namespace wins, then the host's") {
+TEST_CASE("the login of the nearest namespace wins, then the host's", "[R3]") {
     const auto file = auths({entry("quay.io", "u:host"), entry("quay.io/a/b", "u:space"),
                              entry("quay.io/a/b/c", "u:whole"), entry("other.io", "u:other")});
     CHECK(password(file, "quay.io") == "whole");
@@ -42,7 +42,7 @@ TEST_CASE("[R3] the login of the nearest namespace wins, then the host's") {
     CHECK(password(auths({entry("quay.io/a", "u:p")}), "quay.io", "b").empty());
 }
 
-TEST_CASE("[R3] keys may be spelled as URLs, and Docker Hub has many names") {
+TEST_CASE("keys may be spelled as URLs, and Docker Hub has many names", "[R3]") {
     for (const auto* key : {"https://index.docker.io/v1/", "https://index.docker.io/v1",
                             "docker.io", "index.docker.io", "registry-1.docker.io",
                             "https://docker.io", "http://index.docker.io/v2/", "docker.io/"}) {
@@ -58,7 +58,7 @@ TEST_CASE("[R3] keys may be spelled as URLs, and Docker Hub has many names") {
     CHECK(docker_key("r.io:5") == "r.io:5");
 }
 
-TEST_CASE("[R3] a login is read from auth, or from user name and password, colons and all") {
+TEST_CASE("a login is read from auth, or from user name and password, colons and all", "[R3]") {
     const auto one = [](const std::string& text) {
         return find_login(parse_auth_file(text), {"r.io"}).value();
     };
@@ -99,7 +99,7 @@ TEST_CASE("a broken file is refused without showing what is in it") {
     }
 }
 
-TEST_CASE("[R5] a host's helper comes before the default one, and is a plain word") {
+TEST_CASE("a host's helper comes before the default one, and is a plain word", "[R5]") {
     const auto file =
         parse_auth_file(R"({"credHelpers":{"r.io":"one","https://index.docker.io/v1/":"hub"},)"
                         R"("credsStore":"rest"})");
@@ -117,7 +117,7 @@ TEST_CASE("[R5] a host's helper comes before the default one, and is a plain wor
     }
 }
 
-TEST_CASE("[R5] a helper's answer is a login, or an identity token") {
+TEST_CASE("a helper's answer is a login, or an identity token", "[R5]") {
     const auto login = parse_helper_answer(R"({"ServerURL":"x","Username":"me","Secret":"pw"})");
     CHECK(login.username == "me");
     CHECK(login.password == "pw");

@@ -12,7 +12,7 @@ std::vector<Challenge> parse(std::vector<std::string> fields) {
 
 }  // namespace
 
-TEST_CASE("a Bearer challenge gives realm, service and a scope with a comma in it") {
+TEST_CASE("a Bearer challenge gives realm, service and a scope with a comma in it", "[R6]") {
     const auto all =
         parse({R"(Bearer realm="https://auth.docker.io/token",service="registry.docker.io",)"
                R"(scope="repository:a/b:pull,push")"});
@@ -24,7 +24,7 @@ TEST_CASE("a Bearer challenge gives realm, service and a scope with a comma in i
     CHECK_FALSE(all[0].find("error"));
 }
 
-TEST_CASE("white space around '=', quoted pairs, and upper case are read") {
+TEST_CASE("white space around '=', quoted pairs, and upper case are read", "[R6]") {
     const auto all = parse({"BEARER Realm = \"a\\\"b\\\\c\" ,\tservice\t=\ttoken"});
     REQUIRE(all.size() == 1);
     CHECK(all[0].scheme == "bearer");
@@ -32,7 +32,7 @@ TEST_CASE("white space around '=', quoted pairs, and upper case are read") {
     CHECK(all[0].find("service") == "token");
 }
 
-TEST_CASE("several challenges come in one field or in several") {
+TEST_CASE("several challenges come in one field or in several", "[R6]") {
     const auto one = parse({R"(Negotiate, Basic realm="x", Bearer realm="y",service="z")"});
     REQUIRE(one.size() == 3);
     CHECK(one[0].scheme == "negotiate");
@@ -43,7 +43,7 @@ TEST_CASE("several challenges come in one field or in several") {
     CHECK(two[1].find("realm") == "y");
 }
 
-TEST_CASE("a token68 credential is passed over") {
+TEST_CASE("a token68 credential is passed over", "[R6]") {
     const auto all = parse({"Negotiate YWJjZA==, Bearer realm=\"y\""});
     REQUIRE(all.size() == 2);
     CHECK(all[0].parameters.empty());

@@ -79,7 +79,7 @@ TEST_CASE("a Docker manifest is read as well") {
     CHECK(std::get<Manifest>(parse_manifest(body, "")).layers.size() == 1);
 }
 
-TEST_CASE("a generic or parametrised content type does not mislead") {
+TEST_CASE("a generic or parametrised content type does not mislead", "[R16]") {
     const auto body = manifest(descriptor(kLayer, 'a'));
     for (const auto* type :
          {"", "application/json", "text/plain; charset=utf-8", "application/octet-stream",
@@ -89,7 +89,7 @@ TEST_CASE("a generic or parametrised content type does not mislead") {
     }
 }
 
-TEST_CASE("a document that can be read in two ways is refused") {
+TEST_CASE("a document that can be read in two ways is refused", "[R16]") {
     CHECK(error_of(manifest("", R"("manifests":[])")) == Errc::invalid_argument);
     CHECK(error_of(manifest("", R"("mediaType":")" + std::string(kOciManifest) + "\""),
                    kOciIndex) == Errc::invalid_argument);
@@ -97,7 +97,7 @@ TEST_CASE("a document that can be read in two ways is refused") {
     CHECK(error_of(manifest(""), kOciIndex) == Errc::unsupported);
 }
 
-TEST_CASE("what is no container image is refused by its type") {
+TEST_CASE("what is no container image is refused by its type", "[R20]") {
     const auto helm = R"({"schemaVersion":2,"config":)" +
                       descriptor("application/vnd.cncf.helm.config.v1+json", 'c') +
                       R"(,"layers":[]})";
@@ -114,7 +114,7 @@ TEST_CASE("schema 1 is named as what it is") {
     CHECK(error_of(R"({"schemaVersion":1})") == Errc::unsupported);
 }
 
-TEST_CASE("broken manifests are refused") {
+TEST_CASE("broken manifests are refused", "[R15][R19]") {
     const auto with_size = [](const char* size) {
         return manifest(descriptor(kLayer, 'a', "", size));
     };
@@ -143,14 +143,14 @@ TEST_CASE("512 layers are allowed, one more names the limit") {
                       "the image has 513 layers, more than the limit of 512");
 }
 
-TEST_CASE("linux/amd64 is found among attestations and other platforms") {
+TEST_CASE("linux/amd64 is found among attestations and other platforms", "[R17]") {
     const auto attestation = entry('1', platform("unknown", "unknown"));
     CHECK(chosen(attestation + "," + entry('2', platform("linux", "arm64")) + "," +
                  entry('3', platform("linux", "amd64"))) == "3");
     CHECK(chosen(entry('2', platform("windows", "amd64")) + "," + attestation).empty());
 }
 
-TEST_CASE("plain amd64 comes before the levels that this machine has, highest first") {
+TEST_CASE("plain amd64 comes before the levels that this machine has, highest first", "[R17]") {
     const auto all = entry('3', platform("linux", "amd64", "v3")) + "," +
                      entry('2', platform("linux", "amd64", "v2")) + "," +
                      entry('1', platform("linux", "amd64")) + "," +
@@ -160,7 +160,7 @@ TEST_CASE("plain amd64 comes before the levels that this machine has, highest fi
     CHECK(chosen(entry('3', platform("linux", "amd64", "v3")), 2).empty());
 }
 
-TEST_CASE("nested indexes and entries without a platform come last") {
+TEST_CASE("nested indexes and entries without a platform come last", "[R17]") {
     const auto nested = descriptor(kOciIndex, 'e');
     CHECK(chosen(entry('f', "") + "," + nested + "," + entry('1', platform("linux", "amd64"))) ==
           "1ef");
@@ -176,7 +176,7 @@ TEST_CASE("the platforms of an index are listed once each") {
     CHECK(list_platforms(Index{}).empty());
 }
 
-TEST_CASE("an index of a thousand entries is read") {
+TEST_CASE("an index of a thousand entries is read", "[R17]") {
     std::string entries = entry('1', platform("linux", "amd64"));
     for (int i = 0; i < 999; ++i)
         entries += "," + entry('2', platform("linux", "arm64"));
@@ -207,4 +207,25 @@ TEST_CASE("a configuration with another number of layers is refused") {
     CHECK_THROWS_AS(parse_config(R"({"rootfs":{"diff_ids":[]}})", image), Error);
     CHECK_THROWS_AS(parse_config("{}", image), Error);
     CHECK_THROWS_AS(parse_config(R"({"rootfs":{"diff_ids":["sha256:xx"]}})", image), Error);
+}
+
+TEST_CASE("a digest is refused before it could be taken for a path", "[R19]") {
+    const auto with_digest = [](const std::string& digest) {
+        return manifest(R"({"mediaType":")" + std::string(kLayer) + R"(","digest":")" + digest +
+                        R"(","size":1})");
+    };
+    for (const auto& bad :
+         {"md5:" + std::string(32, 'a'), "sha256:" + std::string(63, 'a'),
+          "sha256:" + std::string(65, 'a'), "sha256:" + std::string(64, 'A'),
+          std::string("sha256:../../../../etc/passwd"), "sha512:" + std::string(64, 'a'),
+          std::string("sha256"), std::string(), "sha256:" + std::string(60, 'a') + "/../"}) {
+        CAPTURE(bad);
+        CHECK(error_of(with_digest(bad)) == Errc::invalid_argument);
+    }
+    CHECK_NOTHROW(parse_manifest(with_digest("sha512:" + std::string(128, 'a')), ""));
+}
+
+TEST_CASE("of equal entries of an index the first comes first", "[R17]") {
+    CHECK(chosen(entry('1', platform("linux", "amd64")) + "," +
+                 entry('2', platform("linux", "amd64"))) == "12");
 }

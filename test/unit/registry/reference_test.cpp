@@ -16,7 +16,7 @@ std::string parsed(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("a reference gets Docker's defaults") {
+TEST_CASE("a reference gets Docker's defaults", "[R21]") {
     CHECK(parsed("ubuntu") == "docker.io/library/ubuntu:latest");
     CHECK(parsed("ubuntu:22.04") == "docker.io/library/ubuntu:22.04");
     CHECK(parsed("library/ubuntu") == "docker.io/library/ubuntu:latest");
@@ -26,7 +26,7 @@ TEST_CASE("a reference gets Docker's defaults") {
     CHECK(parse_reference("ubuntu").api_host() == "registry-1.docker.io");
 }
 
-TEST_CASE("the first component is a domain only when it looks like one") {
+TEST_CASE("the first component is a domain only when it looks like one", "[R21]") {
     CHECK(parsed("localhost/x") == "localhost/x:latest");
     CHECK(parsed("localhost:5000/x:t") == "localhost:5000/x:t");
     CHECK(parsed("[::1]:5000/x") == "[::1]:5000/x:latest");
@@ -39,7 +39,7 @@ TEST_CASE("the first component is a domain only when it looks like one") {
     CHECK(parse_reference("localhost:5000/x").api_host() == "localhost:5000");
 }
 
-TEST_CASE("separators in a path are '.', '_', '__' and any number of '-'") {
+TEST_CASE("separators in a path are '.', '_', '__' and any number of '-'", "[R21]") {
     for (const auto* text : {"a__b", "a.b", "a---b", "a_b", "a-b.c_d", "x/y__z"}) {
         CAPTURE(text);
         CHECK_NOTHROW(parse_reference(text));
@@ -54,7 +54,7 @@ TEST_CASE("separators in a path are '.', '_', '__' and any number of '-'") {
     }
 }
 
-TEST_CASE("a host name that could not be one is refused") {
+TEST_CASE("a host name that could not be one is refused", "[R21]") {
     for (const auto* text : {"-x.io/a", "x-.io/a", "a..b/c",
                              "b\xc3\xbc"
                              "cher.de/a",
@@ -64,7 +64,7 @@ TEST_CASE("a host name that could not be one is refused") {
     }
 }
 
-TEST_CASE("a digest wins over the tag, and is checked") {
+TEST_CASE("a digest wins over the tag, and is checked", "[R19][R21]") {
     const auto reference = parse_reference("x:tag@sha256:" + kHex);
     CHECK(reference.tag == "tag");
     CHECK(reference.manifest_name() == "sha256:" + kHex);
@@ -77,7 +77,7 @@ TEST_CASE("a digest wins over the tag, and is checked") {
     CHECK_THROWS_AS(parse_reference("x@"), Error);
 }
 
-TEST_CASE("names and tags have their limits") {
+TEST_CASE("names and tags have their limits", "[R21]") {
     CHECK_NOTHROW(parse_reference("x:" + std::string(128, 't')));
     CHECK_THROWS_AS(parse_reference("x:" + std::string(129, 't')), Error);
     CHECK_THROWS_AS(parse_reference("x:-t"), Error);

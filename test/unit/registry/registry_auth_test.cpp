@@ -29,7 +29,7 @@ const std::string kBearer = R"(Bearer realm="https://auth.docker.io/token",servi
 
 }  // namespace
 
-TEST_CASE("[R2] a challenge leads to the token service") {
+TEST_CASE("a challenge leads to the token service", "[R2]") {
     CHECK(request_for(hub(), R"(Bearer realm="https://auth.docker.io/token",service="reg",)"
                              R"(scope="repository:library/debian:pull")")
               .url ==
@@ -39,7 +39,7 @@ TEST_CASE("[R2] a challenge leads to the token service") {
     CHECK_FALSE(request_for(hub(), kBearer).headers.find("Authorization"));
 }
 
-TEST_CASE("[R8] a realm that must not be trusted is refused") {
+TEST_CASE("a realm that must not be trusted is refused", "[R8]") {
     for (const auto* realm : {"http://auth.docker.io/token", "ftp://x/y", "nonsense", "", "/token",
                               "https:///token", "http://127.0.0.1.example.org/x"}) {
         CAPTURE(realm);
@@ -49,7 +49,7 @@ TEST_CASE("[R8] a realm that must not be trusted is refused") {
     CHECK_NOTHROW(request_for(plain, "Bearer realm=\"http://127.0.0.1:5001/token\""));
 }
 
-TEST_CASE("[R3] a login goes to the token service, or with each request where Basic is wanted") {
+TEST_CASE("a login goes to the token service, or with each request where Basic is wanted", "[R3]") {
     auto bearer = hub({.username = "me", .password = "p:w"});
     CHECK_FALSE(bearer.authorization(kNow));
     CHECK(ways_of(bearer, "Basic realm=\"x\", " + kBearer) ==
@@ -110,7 +110,7 @@ TEST_CASE("credentials that were refused are not tried again") {
     CHECK(ways_of(auth, kBearer) == std::vector<TokenWay>{TokenWay::anonymous});
 }
 
-TEST_CASE("[R7] a token is used for four fifths of its life") {
+TEST_CASE("a token is used for four fifths of its life", "[R7]") {
     auto auth = hub();
     CHECK_FALSE(auth.authorization(kNow));
     auth.accept_token(R"({"token":"abc","expires_in":300})", kNow);
@@ -118,7 +118,7 @@ TEST_CASE("[R7] a token is used for four fifths of its life") {
     CHECK_FALSE(auth.authorization(kNow + 240s));
 }
 
-TEST_CASE("[R7] token answers come in many shapes") {
+TEST_CASE("token answers come in many shapes", "[R7]") {
     auto auth = hub();
     auth.accept_token(R"({"access_token":"abc"})", kNow);
     CHECK(auth.authorization(kNow + 47s) == "Bearer abc");

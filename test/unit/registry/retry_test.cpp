@@ -5,7 +5,7 @@
 using namespace banger::image;
 using namespace std::chrono_literals;
 
-TEST_CASE("only what can pass is tried again") {
+TEST_CASE("only what can pass is tried again", "[R11]") {
     for (const int status : {408, 429, 500, 502, 503, 504, 522})
         CHECK(is_retryable_status(status));
     for (const int status : {200, 206, 301, 400, 401, 403, 404, 416, 501})
@@ -25,14 +25,14 @@ TEST_CASE("delays double, with a little jitter, and end after the fifth try") {
     CHECK(retries.next_delay());
 }
 
-TEST_CASE("Retry-After is obeyed up to a minute") {
+TEST_CASE("Retry-After is obeyed up to a minute", "[R11]") {
     Retries retries{RetryPolicy{}};
     CHECK(retries.next_delay(1s) == 1000ms);
     CHECK(retries.next_delay(60s) == 60s);
     CHECK_FALSE(retries.next_delay(9999s));
 }
 
-TEST_CASE("Retry-After is a number or a date") {
+TEST_CASE("Retry-After is a number or a date", "[R11]") {
     const auto now = std::chrono::system_clock::from_time_t(784111770);
     CHECK(parse_retry_after("120", now) == 120s);
     CHECK(parse_retry_after("Sun, 06 Nov 1994 08:49:37 GMT", now) == 7s);
