@@ -208,9 +208,14 @@ class LayerMerge {
             if (auto found = aufs_links_.find(path[1]); found != aufs_links_.end())
                 return found->second;
         }
+        // What the link takes the place of is gone before the link is made, as in any unpacker.
+        NodeSet gone;
+        if (auto old = parent.children.find(name); old != parent.children.end())
+            gone.insert(old->second.get());
         Node* directory = nullptr;
         if (!path.empty()) {
-            directory = resolve_directory(root_, std::span(path).first(path.size() - 1), nullptr);
+            directory =
+                resolve_directory(root_, std::span(path).first(path.size() - 1), nullptr, &gone);
         }
         auto missing = [&] {
             fail(Errc::invalid_argument, "is a hard link to '{}', which is not there",

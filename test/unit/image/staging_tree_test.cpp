@@ -374,6 +374,10 @@ TEST_CASE("a hard link that cannot be is an error naming it") {
     CHECK_THAT(error_of({{file("a"), hard_link("a", "a")}}), ContainsSubstring("itself"));
     CHECK_THAT(error_of({{file("a")}, {whiteout("", "a"), hard_link("b", "a")}}),
                ContainsSubstring("'b'"));
+    // The link would take the place of the way to its target.
+    CHECK_THAT(error_of({{file("d/a")}, {hard_link("d", "d/a")}}), ContainsSubstring("not there"));
+    CHECK_THAT(error_of({{file("d/a"), soft_link("l", "d")}, {hard_link("l", "l/a")}}),
+               ContainsSubstring("not there"));
     LayerEntry with_content = hard_link("b", "a");
     with_content.size = 3;
     CHECK_THAT(error_of({{sized("a", 1), with_content}}), ContainsSubstring("content"));
