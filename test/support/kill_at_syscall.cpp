@@ -2,14 +2,15 @@
 /// of them; and writes down what the program does to files, so that a test can make what a power
 /// loss would have left.
 ///
-///     kill_at_syscall [--at N] [--changes] [--no-io-uring] [--below DIR [--log FILE]] --
-///     COMMAND...
+///     kill_at_syscall [OPTION...] -- COMMAND...
+///     --at N          send the whole program SIGKILL before its N-th call is carried out
+///     --from-start    count from the start, not from the first SIGUSR1; the next one ends it
+///     --below DIR     the files that --changes and --log are about
+///     --changes       count only calls that change something there
+///     --log FILE      write down what they do (see FileLog); SIGUSR2 writes a mark
+///     --no-io-uring   refuse the program its io_uring, whose writes nobody sees from here
 ///
-/// SIGUSR1 begins the count, a second one ends it. Before the N-th system call is carried out the
-/// whole program gets SIGKILL. With --changes only those count that change something below DIR.
-/// SIGUSR2 writes a mark into the log (see FileLog). --no-io-uring refuses the program its
-/// io_uring, whose writes nobody sees from here. At the end it prints "COUNT STATUS": the calls
-/// counted and the program's wait status.
+/// At the end it prints "COUNT STATUS": the calls counted and the program's wait status.
 
 #include <getopt.h>
 #include <sys/ptrace.h>
@@ -48,6 +49,7 @@ volatile sig_atomic_t mark_signals = 0;
 
 struct Options {
     std::uint64_t at = 0;  ///< 0: never
+    bool from_start = false;
     bool changes = false;
     bool no_io_uring = false;
     std::string below;
@@ -56,15 +58,19 @@ struct Options {
 };
 
 Options parse(int argc, char** argv) {
-    constexpr option kOptions[] = {
-        {"at", required_argument, nullptr, 'n'},    {"changes", no_argument, nullptr, 'c'},
-        {"no-io-uring", no_argument, nullptr, 'u'}, {"below", required_argument, nullptr, 'b'},
-        {"log", required_argument, nullptr, 'l'},   {}};
+    constexpr option kOptions[] = {{"at", required_argument, nullptr, 'n'},
+                                   {"from-start", no_argument, nullptr, 's'},
+                                   {"changes", no_argument, nullptr, 'c'},
+                                   {"no-io-uring", no_argument, nullptr, 'u'},
+                                   {"below", required_argument, nullptr, 'b'},
+                                   {"log", required_argument, nullptr, 'l'},
+                                   {}};
     Options options;
     bool sound = true;
     // "+": what follows the program's name is the program's.
     for (int found = 0; (found = ::getopt_long(argc, argv, "+", kOptions, nullptr)) != -1;) {
         if (found == 'n') options.at = std::strtoull(optarg, nullptr, 10);
+        if (found == 's') options.from_start = true;
         if (found == 'c') options.changes = true;
         if (found == 'u') options.no_io_uring = true;
         if (found == 'b') options.below = optarg;
@@ -75,7 +81,7 @@ Options parse(int argc, char** argv) {
     const bool needs_root = options.changes || !options.log.empty();
     if (!sound || optind == argc || (needs_root && options.below.empty())) {
         std::fprintf(stderr,
-                     "usage: kill_at_syscall [--at N] [--changes] [--no-io-uring] "
+                     "usage: kill_at_syscall [--at N] [--from-start] [--changes] [--no-io-uring] "
                      "[--below DIR [--log FILE]] -- COMMAND...\n");
         std::exit(2);
     }
@@ -213,6 +219,7 @@ int main(int argc, char** argv) {
     const auto options = parse(argc, argv);
     heed(SIGUSR1, [](int) { count_signals = count_signals + 1; });
     heed(SIGUSR2, [](int) { mark_signals = mark_signals + 1; });
+    if (options.from_start) count_signals = 1;
     Tracer tracer(options);
     tracer.start();
     return tracer.run();

@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 
@@ -85,7 +86,10 @@ class Daemon:
                 break
             except Cut:
                 if self.process.poll() is not None or time.monotonic() > deadline:
+                    killed = trace is not None and self.was_killed()
                     self.close()
+                    if killed:
+                        raise  # that is what tracing was for
                     raise AssertionError("bangerd does not start: " + world.log()) from None
                 time.sleep(0.002)
         self.pid = about["pid"]
@@ -109,6 +113,10 @@ class Daemon:
 
     def mark(self):
         self.process.send_signal(signal.SIGUSR2)
+
+    def was_killed(self):
+        """Whether a traced daemon that does not answer any more met its end from outside."""
+        return self.process.wait(LIMIT) == 0 and self.ended()[1] == signal.SIGKILL
 
     def ended(self):
         """(system calls counted, wait status) of a traced daemon that is over or about to be."""
@@ -185,6 +193,15 @@ class World:
 
     def layout(self, tag):
         return f"oci:{self.dir}/oci:{tag}"
+
+    def archive(self, tag):
+        """The layout as one compressed file, which bangerd has to unpack somewhere first."""
+        path = self.dir / "oci.tar.gz"
+        if not path.exists():
+            with tarfile.open(path, "w:gz", compresslevel=1) as tar:
+                for child in sorted((self.dir / "oci").iterdir()):
+                    tar.add(child, child.name)
+        return f"oci-archive:{path}:{tag}"
 
     def remote(self, tag):
         return f"{self.registry.host}/crash:{tag}"
