@@ -206,7 +206,10 @@ Task<std::optional<RegistryClient::Fetched>> RegistryClient::fetch(RegistryHost&
     for (;;) {
         auto response = co_await host.get({path, manifest_accept_header()}, retries);
         if (response->status() == 404) co_return std::nullopt;
-        if (response->status() != 200) co_await host.fail_status(std::move(response), what);
+        if (response->status() != 200) {
+            co_await host.fail_status(std::move(response), what);
+            co_return std::nullopt;  // never reached: it throws
+        }
         std::exception_ptr cut;
         try {
             const auto headers = response->headers();

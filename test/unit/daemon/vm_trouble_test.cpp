@@ -98,7 +98,9 @@ struct NoImages final : image::ImageService {
     Task<std::vector<api::ImageInfo>> list() override { co_return std::vector<api::ImageInfo>(); }
     Task<std::optional<api::ImageInfo>> find(std::string) override { co_return std::nullopt; }
     Task<api::ImageInfo> show(std::string) override { co_return api::ImageInfo(); }
-    Task<api::ImageInfo> pull(api::ImagePullRequest, ProgressSink) override {
+    Task<api::ImageInfo> pull(api::ImagePullRequest request, ProgressSink) override {
+        asked_for = std::move(request);
+        fail(Errc::not_found, "there are no images");
         co_return api::ImageInfo();
     }
     Task<image::Archive> receive(std::string, ByteSource&) override { co_return nullptr; }
@@ -113,6 +115,8 @@ struct NoImages final : image::ImageService {
         co_return api::ImageCachePruned();
     }
     Task<void> reconcile() override { co_return; }
+
+    api::ImagePullRequest asked_for;
 };
 
 struct NoKernels final : kernel::KernelService {
@@ -169,6 +173,23 @@ Task<std::string> message_of(Task<T> task) {
 }
 
 }  // namespace
+
+TEST_CASE("the credential for a vm's image goes with its pull") {
+    test::TempDir dir;
+    Story story = [](World& world) -> Task<void> {
+        const api::VmCreateRequest request{
+            .name = "new",
+            .image = "r.example/app:1",
+            .kernel = "k",
+            .registry_auth = api::RegistryAuth{.username = "me", .password = "s3cret"}};
+        CHECK(co_await message_of(world.service->create(request, {})) == "there are no images");
+        CHECK(world.images.asked_for.reference == "r.example/app:1");
+        REQUIRE(world.images.asked_for.registry_auth);
+        CHECK(world.images.asked_for.registry_auth->password == "s3cret");
+        CHECK(world.store.rows.size() == 1);
+    };
+    run_task(tell(story, dir / "d"));
+}
 
 TEST_CASE("a vmm whose listener cannot be bound is watched, and killed before its vm is deleted") {
     test::TempDir dir;
