@@ -147,7 +147,8 @@ std::size_t count_threads() {
 }
 
 bool threads_settle_at(std::size_t count) {
-    for (int i = 0; i < 100 && count_threads() != count; ++i)
+    // An io_uring worker of the kernel's counts as a thread for five idle seconds.
+    for (int i = 0; i < 1000 && count_threads() != count; ++i)
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
     return count_threads() == count;
 }
