@@ -21,11 +21,14 @@ test: ## install what is needed, build, and run every test but the long ones
 	cmake --build --preset dev
 	$(CTEST) dev -LE long
 
-test-long: ## the tests that take minutes each
+test-long: ## the tests that take minutes each, fuzzing among them
 	@.ci/packages test
 	cmake --preset dev
 	cmake --build --preset dev
 	$(CTEST) dev -L long
+	cmake --preset fuzz
+	cmake --build --preset fuzz --target fuzzers
+	$(CTEST) fuzz -L fuzz
 
 asan tsan: ## unit and integration tests under a sanitizer
 	@.ci/packages test

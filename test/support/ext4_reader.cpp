@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <set>
 #include <stdexcept>
 
 #include "pipelines/io/digest.hpp"
@@ -72,9 +73,11 @@ void fix_acl(std::string& acl) {
     }
 }
 
+constexpr std::uint64_t kLongestLink = 4096;
+
 class Reader {
   public:
-    explicit Reader(const std::string& path) {
+    Reader(const std::string& path, std::uint64_t largest) : largest_(largest) {
         check(ext2fs_open(path.c_str(), EXT2_FLAG_64BITS, 0, 0, unix_io_manager, &fs_),
               "open " + path);
     }
@@ -98,6 +101,9 @@ class Reader {
             const Name name = names[index];
             result.entries.push_back(read_entry(name));
             if (result.entries.back().type != 'd') continue;
+            if (!directories_.insert(name.inode).second) {
+                throw std::runtime_error("ext4_reader: " + name.path + ": a directory twice");
+            }
             DirectoryScan scan{name.path, names};
             check(ext2fs_dir_iterate(fs_, name.inode, 0, nullptr, visit_name, &scan),
                   "list " + name.path);
@@ -122,6 +128,9 @@ class Reader {
         entry.gid = inode_gid(inode);
         entry.nlink = inode.i_links_count;
         entry.size = EXT2_I_SIZE(&inode);
+        if (entry.size > largest_ || (entry.type == 'l' && entry.size > kLongestLink)) {
+            throw std::runtime_error("ext4_reader: " + name.path + ": its size cannot be true");
+        }
         std::int64_t epoch = inode.i_mtime_extra & EXT4_EPOCH_MASK;
         entry.mtime = static_cast<std::int32_t>(inode.i_mtime) + (epoch << 32);
         entry.mtime_ns = inode.i_mtime_extra >> EXT4_EPOCH_BITS;
@@ -225,6 +234,8 @@ class Reader {
     }
 
     ext2_filsys fs_ = nullptr;
+    std::uint64_t largest_;
+    std::set<ext2_ino_t> directories_;  ///< seen so far
 };
 
 }  // namespace
@@ -241,9 +252,9 @@ const ReadEntry& ReadFilesystem::at(std::string_view path) const {
     throw std::runtime_error("ext4_reader: no " + std::string(path));
 }
 
-ReadFilesystem read_ext4(const std::string& path) {
+ReadFilesystem read_ext4(const std::string& path, std::uint64_t largest) {
     initialize_ext2_error_table();
-    return Reader(path).read();
+    return Reader(path, largest).read();
 }
 
 std::string check_e2fsck(const std::string& path) {

@@ -53,8 +53,9 @@ struct ReadFilesystem {
     const ReadEntry& at(std::string_view path) const;
 };
 
-/// Everything in an unmounted ext4, read with libext2fs. Throws std::runtime_error.
-ReadFilesystem read_ext4(const std::string& path);
+/// Everything in an unmounted ext4, read with libext2fs. Throws std::runtime_error, also for what
+/// claims to be larger than `largest` bytes: all of it would be read.
+ReadFilesystem read_ext4(const std::string& path, std::uint64_t largest = 1ULL << 40);
 
 /// What `e2fsck -fn` complains about; empty when it exits with 0.
 std::string check_e2fsck(const std::string& path);
