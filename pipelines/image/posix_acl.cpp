@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "pipelines/io/error.hpp"
@@ -58,9 +59,15 @@ void append_le(std::string& out, std::uint32_t value, int bytes) {
 
 }  // namespace
 
-std::optional<std::string> posix_acl_xattr(archive_entry* entry, AclKind kind) {
+std::optional<std::string> posix_acl_xattr(const std::string& text, AclKind kind) {
     const int wanted =
         kind == AclKind::access ? ARCHIVE_ENTRY_ACL_TYPE_ACCESS : ARCHIVE_ENTRY_ACL_TYPE_DEFAULT;
+    const std::unique_ptr<archive_entry, void (*)(archive_entry*)> owner(archive_entry_new(),
+                                                                         archive_entry_free);
+    auto* entry = owner.get();
+    if (archive_entry_acl_from_text(entry, text.c_str(), wanted) != ARCHIVE_OK) {
+        fail(Errc::invalid_argument, "the ACL is damaged");
+    }
     if (archive_entry_acl_reset(entry, wanted) == 0) return std::nullopt;
     std::vector<AclRecord> records;
     int type = 0, permissions = 0, tag = 0, qualifier = 0;

@@ -1,17 +1,15 @@
 #include "pipelines/image/tar_stream.hpp"
 
-#include <archive.h>
-#include <archive_entry.h>
-#include <locale.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <exception>
+#include <array>
 #include <limits>
-#include <memory>
+#include <optional>
 #include <string_view>
 
 #include "pipelines/image/posix_acl.hpp"
+#include "pipelines/image/tar_header.hpp"
+#include "pipelines/image/tar_pax.hpp"
+#include "pipelines/image/tar_sparse.hpp"
 #include "pipelines/io/error.hpp"
 
 namespace banger::image {
@@ -21,252 +19,94 @@ constexpr std::size_t kMaxPath = 4096;
 constexpr std::size_t kMaxLinkTarget = 4095;
 constexpr std::size_t kMaxComponent = 255;
 constexpr std::size_t kMaxDepth = 1024;
-constexpr int kMaxSparseRegions = 65'536;
+constexpr std::uint64_t kMaxSpecialHeader = 1 << 20;
 constexpr std::size_t kMaxXattrValue = 64 * 1024;
 constexpr std::size_t kMaxXattrTotal = 256 * 1024;
 /// ext4 counts a file's blocks in 32 bits.
 constexpr std::uint64_t kMaxFileBytes = 0xFFFFFFFFull * kBlockSize;
 
-/// libarchive converts pax names from UTF-8 to the thread's locale, normalising them on the way,
-/// unless that fails: then it hands out the raw bytes. In the C locale it always fails where it
-/// would matter.
-class CLocale {
-  public:
-    CLocale() : c_(::newlocale(LC_ALL_MASK, "C", nullptr)), before_(::uselocale(c_)) {}
-    ~CLocale() {
-        ::uselocale(before_);
-        ::freelocale(c_);
-    }
-    CLocale(const CLocale&) = delete;
-    CLocale& operator=(const CLocale&) = delete;
-
-  private:
-    locale_t c_;
-    locale_t before_;
-};
-
-/// archive_read with its input and the exception that its callback could not throw.
-class TarReader {
-  public:
-    explicit TarReader(const TarPieces& pieces) : pieces_(pieces) {
-        archive_read_support_format_tar(archive_.get());
-        archive_read_support_format_empty(archive_.get());
-        check(archive_read_open(archive_.get(), this, nullptr, &TarReader::read, nullptr),
-              "the layer");
-    }
-
-    archive* get() const { return archive_.get(); }
-
-    /// Null at the end of the tar.
-    archive_entry* next_entry() {
-        archive_entry* entry = nullptr;
-        const int result = archive_read_next_header(archive_.get(), &entry);
-        if (result == ARCHIVE_EOF) return nullptr;
-        const char* path = entry ? archive_entry_pathname(entry) : nullptr;
-        check(result, path ? std::string("'") + path + "'" : "an entry");
-        return entry;
-    }
-
-    /// False at the end of the entry.
-    bool next_block(std::span<const std::byte>& bytes, std::uint64_t& offset,
-                    const std::string& path) {
-        const void* data = nullptr;
-        std::size_t size = 0;
-        la_int64_t at = 0;
-        const int result = archive_read_data_block(archive_.get(), &data, &size, &at);
-        if (result == ARCHIVE_EOF) return false;
-        check(result, "'" + path + "'");
-        bytes = {static_cast<const std::byte*>(data), size};
-        offset = static_cast<std::uint64_t>(at);
-        return true;
-    }
-
-    void drain() {
-        while (!at_end_)
-            at_end_ = pieces_().empty();
-    }
-
-  private:
-    static la_ssize_t read(archive*, void* self, const void** data) noexcept {
-        return static_cast<TarReader*>(self)->read_piece(data);
-    }
-
-    la_ssize_t read_piece(const void** data) noexcept try {
-        if (at_end_) return 0;
-        const auto piece = pieces_();
-        at_end_ = piece.empty();
-        *data = piece.data();
-        return static_cast<la_ssize_t>(piece.size());
-    } catch (...) {
-        error_ = std::current_exception();
-        archive_set_error(archive_.get(), EIO, "the input failed");
-        return ARCHIVE_FATAL;
-    }
-
-    /// A name that is not in the locale is only a warning and no concern of ours. Every other
-    /// warning means that something in the header was damaged and left out.
-    void check(int result, const std::string& what) {
-        if (error_) std::rethrow_exception(error_);
-        if (result == ARCHIVE_OK) return;
-        const char* text = archive_error_string(archive_.get());
-        const std::string_view message = text ? text : "unknown error";
-        if (result == ARCHIVE_WARN && message.find("can't be converted") != message.npos) return;
-        fail(Errc::invalid_argument, "damaged tar at {}: {}", what, message);
-    }
-
-    struct Free {
-        void operator()(archive* a) const noexcept { archive_read_free(a); }
-    };
-    const TarPieces& pieces_;
-    std::unique_ptr<archive, Free> archive_{archive_read_new()};
-    std::exception_ptr error_;
-    bool at_end_ = false;
-};
-
-[[noreturn]] void refuse(std::string_view path, std::string_view why) {
-    constexpr std::size_t kShown = 100;
-    fail(Errc::invalid_argument, "bad tar entry '{}{}': {}", path.substr(0, kShown),
-         path.size() > kShown ? "…" : "", why);
+/// Up to the next block's start.
+std::uint64_t padding(std::uint64_t size) {
+    return (kTarBlock - size % kTarBlock) % kTarBlock;
 }
 
 void check_path(std::string_view path) {
-    if (path.size() > kMaxPath) refuse(path, "the path is longer than 4096 bytes");
+    if (path.size() > kMaxPath) refuse_entry(path, "the path is longer than 4096 bytes");
+    if (path.find('\0') != path.npos) refuse_entry(path, "the path has a NUL");
     std::size_t depth = 0;
     for (auto rest = path; !rest.empty();) {
         const auto slash = std::min(rest.find('/'), rest.size());
-        if (slash > kMaxComponent) refuse(path, "a name is longer than 255 bytes");
+        if (slash > kMaxComponent) refuse_entry(path, "a name is longer than 255 bytes");
         if (slash > 0) ++depth;
         rest.remove_prefix(std::min(slash + 1, rest.size()));
     }
-    if (depth > kMaxDepth) refuse(path, "it lies deeper than 1024 directories");
+    if (depth > kMaxDepth) refuse_entry(path, "it lies deeper than 1024 directories");
 }
 
-std::uint32_t to_id(la_int64_t id, std::string_view path) {
+void check_link(const std::string& target, std::string_view path) {
+    if (target.empty()) refuse_entry(path, "its link target is empty");
+    if (target.size() > kMaxLinkTarget) {
+        refuse_entry(path, "its link target is longer than 4095 bytes");
+    }
+}
+
+std::uint32_t to_id(std::int64_t id, std::string_view path) {
     if (id < 0 || id > std::numeric_limits<std::uint32_t>::max()) {
-        refuse(path, fmt::format("its owner {} does not fit in 32 bits", id));
+        refuse_entry(path, fmt::format("its owner {} does not fit in 32 bits", id));
     }
     return static_cast<std::uint32_t>(id);
 }
 
-NodeType to_type(unsigned type, std::string_view path) {
+/// Nullopt for what an image has no use for.
+std::optional<NodeType> to_type(char type, std::string_view path) {
     switch (type) {
-        case AE_IFREG:
+        case '\0':
+            // Before ustar a directory was a file whose name ends so.
+            return path.ends_with('/') ? NodeType::directory : NodeType::regular;
+        case '0':
+        case '1':  // The type of a hard link is its target's.
+        case '7':
+        case 'S':
             return NodeType::regular;
-        case AE_IFDIR:
-            return NodeType::directory;
-        case AE_IFLNK:
+        case '2':
             return NodeType::symlink;
-        case AE_IFCHR:
+        case '3':
             return NodeType::char_device;
-        case AE_IFBLK:
+        case '4':
             return NodeType::block_device;
-        case AE_IFIFO:
+        case '5':
+            return NodeType::directory;
+        case '6':
             return NodeType::fifo;
-        case AE_IFSOCK:
-            return NodeType::socket;
         default:
-            refuse(path, fmt::format("unknown type {:o}", type));
+            return std::nullopt;
     }
 }
 
-using Xattrs = std::vector<std::pair<std::string, std::string>>;
-
-/// Tars may carry an attribute in two dialects; the one that comes last counts.
-void set_xattr(Xattrs& xattrs, std::string name, std::string value) {
-    for (auto& [known, old] : xattrs) {
-        if (known != name) continue;
-        old = std::move(value);
-        return;
+void check_xattrs(const LayerEntry& entry) {
+    std::size_t total = 0;
+    for (const auto& [name, value] : entry.attributes.xattrs) {
+        if (value.size() > kMaxXattrValue) {
+            refuse_entry(entry.path, fmt::format("xattr {} is over 64 KiB", name));
+        }
+        total += name.size() + value.size();
     }
-    xattrs.emplace_back(std::move(name), std::move(value));
+    if (total > kMaxXattrTotal) refuse_entry(entry.path, "its xattrs are over 256 KiB");
 }
 
-void add_acls(archive_entry* entry, LayerEntry& out, WarningList& warnings) {
-    if ((archive_entry_acl_types(entry) & ARCHIVE_ENTRY_ACL_TYPE_POSIX1E) == 0) return;
+void add_acl(const std::string& text, AclKind kind, LayerEntry& out, WarningList& warnings) {
+    if (text.empty()) return;
+    const char* name =
+        kind == AclKind::access ? "system.posix_acl_access" : "system.posix_acl_default";
     try {
+        auto value = posix_acl_xattr(text, kind);
+        if (!value) return;
         auto& xattrs = out.attributes.xattrs;
-        if (auto acl = posix_acl_xattr(entry, AclKind::access)) {
-            set_xattr(xattrs, "system.posix_acl_access", std::move(*acl));
-        }
-        if (auto acl = posix_acl_xattr(entry, AclKind::default_acl)) {
-            set_xattr(xattrs, "system.posix_acl_default", std::move(*acl));
-        }
+        std::erase_if(xattrs, [&](const auto& xattr) { return xattr.first == name; });
+        xattrs.emplace_back(name, std::move(*value));
     } catch (const Error& error) {
         warnings.add(fmt::format("dropped the ACL of '{}': {}", out.path, error.what()));
     }
-}
-
-void add_xattrs(archive_entry* entry, LayerEntry& out) {
-    std::size_t total = 0;
-    const char* name = nullptr;
-    const void* value = nullptr;
-    std::size_t size = 0;
-    archive_entry_xattr_reset(entry);
-    while (archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
-        if (size > kMaxXattrValue) refuse(out.path, fmt::format("xattr {} is over 64 KiB", name));
-        if ((total += size) > kMaxXattrTotal) refuse(out.path, "its xattrs are over 256 KiB");
-        set_xattr(out.attributes.xattrs, name, std::string(static_cast<const char*>(value), size));
-    }
-}
-
-std::string link_text(const char* text, std::string_view path) {
-    const std::string target = text ? text : "";
-    if (target.empty()) refuse(path, "its link target is empty");
-    if (target.size() > kMaxLinkTarget) refuse(path, "its link target is longer than 4095 bytes");
-    return target;
-}
-
-/// All of an entry but its content and extended attributes.
-LayerEntry to_entry(archive_entry* entry) {
-    LayerEntry out;
-    const char* path = archive_entry_pathname(entry);
-    out.path = path ? path : "";
-    check_path(out.path);
-    if (const char* target = archive_entry_hardlink(entry)) {
-        out.is_hard_link = true;
-        out.link_target = link_text(target, out.path);
-        if (archive_entry_size(entry) > 0) refuse(out.path, "a hard link has content of its own");
-    } else {
-        out.type = to_type(archive_entry_filetype(entry), out.path);
-    }
-    if (out.type == NodeType::symlink) {
-        out.link_target = link_text(archive_entry_symlink(entry), out.path);
-    }
-    out.attributes.mode = static_cast<std::uint16_t>(archive_entry_perm(entry) & 07777);
-    out.attributes.uid = to_id(archive_entry_uid(entry), out.path);
-    out.attributes.gid = to_id(archive_entry_gid(entry), out.path);
-    out.attributes.mtime = {archive_entry_mtime(entry),
-                            static_cast<std::uint32_t>(archive_entry_mtime_nsec(entry))};
-    if (out.type == NodeType::char_device || out.type == NodeType::block_device) {
-        out.device_major = static_cast<std::uint32_t>(archive_entry_rdevmajor(entry));
-        out.device_minor = static_cast<std::uint32_t>(archive_entry_rdevminor(entry));
-    }
-    return out;
-}
-
-void read_content(TarReader& tar, archive_entry* entry, LayerEntry& out, ContentSink& sink,
-                  ImageBudget& budget) {
-    const auto size = archive_entry_size(entry);
-    if (size < 0 || static_cast<std::uint64_t>(size) > kMaxFileBytes) {
-        refuse(out.path, fmt::format("its size {} is out of bounds", size));
-    }
-    if (archive_entry_sparse_count(entry) > kMaxSparseRegions) {
-        refuse(out.path, fmt::format("it has over {} sparse regions", kMaxSparseRegions));
-    }
-    out.size = static_cast<std::uint64_t>(size);
-    sink.begin_file();
-    std::uint64_t position = 0, offset = 0;
-    for (std::span<const std::byte> bytes; tar.next_block(bytes, offset, out.path);) {
-        if (offset < position || offset + bytes.size() > out.size) {
-            refuse(out.path, "its sparse regions are out of order");
-        }
-        if (offset > position) sink.skip(offset - position);
-        budget.take_bytes(bytes.size());
-        sink.append(bytes);
-        position = offset + bytes.size();
-    }
-    if (position < out.size) sink.skip(out.size - position);
-    out.extents = sink.end_file();
 }
 
 /// What an entry keeps in memory until the image is written; its own struct is what kMaxEntries
@@ -280,51 +120,278 @@ std::uint64_t metadata_bytes(const LayerEntry& entry) {
     return bytes;
 }
 
+/// What headers of their own say of the entry after them.
+struct Preamble {
+    std::optional<PaxFields> pax;
+    std::optional<std::string> path, link;  ///< GNU's L and K
+
+    bool is_empty() const { return !pax && !path && !link; }
+};
+
+/// One tar on its way into entries.
+class TarReader {
+  public:
+    TarReader(const TarPieces& pieces, ContentSink& sink, ImageBudget& budget)
+        : input_(pieces), sink_(sink), budget_(budget) {}
+
+    TarContents run() {
+        while (read_block()) {
+            const TarHeader header(block_);
+            if (header.is_zero()) {
+                check_end();
+                break;
+            }
+            if (!header.has_right_checksum()) {
+                fail(Errc::invalid_argument, "damaged tar after {}: a header's checksum is wrong",
+                     last_entry());
+            }
+            if (!read_special(header)) read_entry(header);
+        }
+        if (!preamble_.is_empty()) {
+            fail(Errc::invalid_argument, "damaged tar after {}: a long name without its entry",
+                 last_entry());
+        }
+        input_.drain();
+        return std::move(contents_);
+    }
+
+  private:
+    std::string last_entry() const {
+        if (contents_.entries.empty()) return "its start";
+        return "'" + contents_.entries.back().path.substr(0, 100) + "'";
+    }
+
+    /// False where the tar ends between two blocks.
+    bool read_block() {
+        const auto size = input_.read(block_);
+        if (size == 0 || size == kTarBlock) return size > 0;
+        fail(Errc::invalid_argument, "damaged tar after {}: it is cut short", last_entry());
+    }
+
+    /// Two blocks of zeros end a tar, or one and nothing more. Tools do not agree on what one in
+    /// the middle means.
+    void check_end() {
+        if (!read_block() || TarHeader(block_).is_zero()) return;
+        fail(Errc::invalid_argument, "damaged tar after {}: a lone block of zeros", last_entry());
+    }
+
+    void skip(std::uint64_t bytes, std::string_view name) {
+        if (!input_.skip(bytes)) fail_cut(name);
+    }
+
+    [[noreturn]] static void fail_cut(std::string_view name) {
+        fail(Errc::invalid_argument, "damaged tar at '{}': it is cut short", name.substr(0, 100));
+    }
+
+    /// False when the header is an entry's own.
+    bool read_special(const TarHeader& header) {
+        switch (header.type()) {
+            case 'x':
+                preamble_.pax = parse_pax(special_content(header));
+                return true;
+            case 'g':
+                special_content(header);
+                return true;
+            case 'L':
+                preamble_.path = gnu_text(header);
+                return true;
+            case 'K':
+                preamble_.link = gnu_text(header);
+                return true;
+            case 'V':
+                contents_.warnings.add(
+                    fmt::format("the volume label '{}' is passed over", header.path()));
+                skip(header.size("a volume label") + padding(header.size("a volume label")),
+                     "a volume label");
+                preamble_ = {};
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    /// Of a header that only speaks of other entries.
+    std::string special_content(const TarHeader& header) {
+        const auto name = header.path();
+        const auto size = header.size(name);
+        if (size > kMaxSpecialHeader) {
+            refuse_entry(name, fmt::format("its header of type '{}' says it has {} bytes, over the "
+                                           "limit of 1 MiB",
+                                           header.type(), size));
+        }
+        std::string content(size, '\0');
+        if (input_.read(content) < size) fail_cut(name);
+        skip(padding(size), name);
+        return content;
+    }
+
+    std::string gnu_text(const TarHeader& header) {
+        auto text = special_content(header);
+        text.resize(std::min(text.find('\0'), text.size()));
+        return text;
+    }
+
+    void read_entry(const TarHeader& header) {
+        budget_.take_entry();
+        const auto preamble = std::exchange(preamble_, {});
+        const auto pax = preamble.pax.value_or(PaxFields{});
+        auto out = make_entry(header, preamble, pax);
+        out.attributes.xattrs = pax.xattrs;
+        check_xattrs(out);
+        add_acl(pax.access_acl, AclKind::access, out, contents_.warnings);
+        add_acl(pax.default_acl, AclKind::default_acl, out, contents_.warnings);
+        if (pax.has_nfs4_acl) {
+            contents_.warnings.add(
+                fmt::format("dropped the ACL of '{}': ext4 has no NFSv4 ACLs", out.path));
+        }
+        const auto stored = pax.size ? *pax.size : header.size(out.path);
+        if (out.is_hard_link && stored > 0) {
+            refuse_entry(out.path, "a hard link has content of its own");
+        }
+        // Other types have no content whatever their size says.
+        if (out.type == NodeType::regular && !out.is_hard_link) {
+            read_content(header, pax, stored, out);
+        }
+        budget_.take_metadata(metadata_bytes(out));
+        contents_.entries.push_back(std::move(out));
+    }
+
+    /// All of an entry but its content and extended attributes.
+    static LayerEntry make_entry(const TarHeader& header, const Preamble& preamble,
+                                 const PaxFields& pax) {
+        LayerEntry out;
+        out.path = preamble.path ? *preamble.path : pax.path ? *pax.path : header.path();
+        if (pax.sparse_name) out.path = *pax.sparse_name;
+        const auto& name = out.path;
+        check_path(name);
+        const auto type = to_type(header.type(), name);
+        if (!type) {
+            refuse_entry(
+                name, fmt::format("its type '{}' is none that an image may have", header.type()));
+        }
+        out.type = *type;
+        out.is_hard_link = header.type() == '1';
+        if (out.is_hard_link || out.type == NodeType::symlink) {
+            out.link_target = preamble.link   ? *preamble.link
+                              : pax.link_path ? *pax.link_path
+                                              : header.link();
+            check_link(out.link_target, name);
+        }
+        out.attributes.mode = static_cast<std::uint16_t>(header.mode(name) & 07777);
+        out.attributes.uid = to_id(pax.uid ? *pax.uid : header.uid(name), name);
+        out.attributes.gid = to_id(pax.gid ? *pax.gid : header.gid(name), name);
+        out.attributes.mtime = pax.mtime ? *pax.mtime : Timestamp{header.mtime(name), 0};
+        if (out.type == NodeType::char_device || out.type == NodeType::block_device) {
+            out.device_major = header.device_major(name);
+            out.device_minor = header.device_minor(name);
+        }
+        return out;
+    }
+
+    void read_content(const TarHeader& header, const PaxFields& pax, std::uint64_t stored,
+                      LayerEntry& out) {
+        check_size(stored, out.path);
+        auto in_file = stored;
+        std::optional<SparseMap> map;
+        try {
+            map = sparse_map(header, pax, in_file, out.size);
+            if (map) check_sparse_map(*map, out.size, in_file);
+        } catch (const Error& error) {
+            if (error.code() != Errc::invalid_argument) throw;
+            refuse_entry(out.path, error.what());
+        }
+        if (!map) {
+            out.size = stored;
+            map = SparseMap{{0, stored}};
+        }
+        check_size(out.size, out.path);
+        copy_content(*map, out);
+        skip(padding(stored), out.path);
+    }
+
+    static void check_size(std::uint64_t size, std::string_view path) {
+        if (size <= kMaxFileBytes) return;
+        refuse_entry(path, fmt::format("its size {} is out of bounds", size));
+    }
+
+    /// Where a sparse file's stored bytes belong; nullopt for a file that is not sparse. Takes from
+    /// `stored` what the map itself needs; `size` becomes the file's with its holes.
+    std::optional<SparseMap> sparse_map(const TarHeader& header, const PaxFields& pax,
+                                        std::uint64_t& stored, std::uint64_t& size) {
+        if (header.type() == 'S') return old_gnu_map(header, size);
+        if (!pax.is_sparse_1_0() && !pax.sparse_map) return std::nullopt;
+        if (!pax.sparse_size) fail(Errc::invalid_argument, "a sparse file has no size");
+        size = *pax.sparse_size;
+        if (pax.is_sparse_1_0()) return stored_map(stored);
+        if (pax.sparse_regions && *pax.sparse_regions != pax.sparse_map->size()) {
+            fail(Errc::invalid_argument, "the map of a sparse file is damaged");
+        }
+        return pax.sparse_map;
+    }
+
+    std::optional<SparseMap> old_gnu_map(const TarHeader& header, std::uint64_t& size) {
+        SparseMap map;
+        const auto real_size = parse_tar_number(header.field(483, 12));
+        if (!real_size || *real_size < 0) {
+            fail(Errc::invalid_argument, "a sparse file has no size");
+        }
+        size = static_cast<std::uint64_t>(*real_size);
+        add_old_gnu_regions(map, header.field(386, 96));
+        // The header is not needed any more once its map goes on in the blocks behind it.
+        for (bool more = header.field(482, 1)[0] != '\0'; more;) {
+            if (!read_block()) fail(Errc::invalid_argument, "the tar is cut short");
+            const std::string_view block(block_.data(), block_.size());
+            add_old_gnu_regions(map, block.substr(0, 504));
+            more = block[504] != '\0';
+        }
+        return map;
+    }
+
+    std::optional<SparseMap> stored_map(std::uint64_t& stored) {
+        return read_sparse_map([&]() -> std::string_view {
+            if (stored < kTarBlock) {
+                fail(Errc::invalid_argument, "the map of a sparse file is damaged");
+            }
+            if (!read_block()) fail(Errc::invalid_argument, "the tar is cut short");
+            stored -= kTarBlock;
+            return {block_.data(), block_.size()};
+        });
+    }
+
+    void copy_content(const SparseMap& map, LayerEntry& out) {
+        sink_.begin_file();
+        std::uint64_t position = 0;
+        for (const auto& region : map) {
+            if (region.offset > position) sink_.skip(region.offset - position);
+            copy_bytes(region.size, out.path);
+            position = region.offset + region.size;
+        }
+        if (position < out.size) sink_.skip(out.size - position);
+        out.extents = sink_.end_file();
+    }
+
+    void copy_bytes(std::uint64_t left, std::string_view path) {
+        while (left > 0) {
+            const auto bytes = input_.take(left);
+            if (bytes.empty()) fail_cut(path);
+            budget_.take_bytes(bytes.size());
+            sink_.append(bytes);
+            left -= bytes.size();
+        }
+    }
+
+    TarInput input_;
+    ContentSink& sink_;
+    ImageBudget& budget_;
+    std::array<char, kTarBlock> block_{};
+    Preamble preamble_;
+    TarContents contents_;
+};
+
 }  // namespace
 
-ImageBudget::~ImageBudget() {
-    if (!whole_) return;
-    whole_->entries_ -= entries_;
-    whole_->bytes_ -= bytes_;
-    whole_->metadata_ -= metadata_;
-}
-
-void ImageBudget::take_entry() {
-    if (whole_) whole_->take_entry();
-    if (entries_.fetch_add(1) < kMaxEntries) return;
-    fail(Errc::unsupported, "the image has more than the limit of {} files", kMaxEntries);
-}
-
-void ImageBudget::take_bytes(std::uint64_t bytes) {
-    if (whole_) whole_->take_bytes(bytes);
-    if (bytes_.fetch_add(bytes) + bytes <= kMaxBytes) return;
-    fail(Errc::unsupported, "the image is larger than the limit of {} GiB", kMaxBytes >> 30);
-}
-
-void ImageBudget::take_metadata(std::uint64_t bytes) {
-    if (whole_) whole_->take_metadata(bytes);
-    if (metadata_.fetch_add(bytes) + bytes <= kMaxMetadata) return;
-    fail(Errc::unsupported, "the image's names, links and xattrs are over the limit of {} GiB",
-         kMaxMetadata >> 30);
-}
-
 TarContents read_tar(const TarPieces& pieces, ContentSink& sink, ImageBudget& budget) {
-    const CLocale bytes_are_bytes;
-    TarContents contents;
-    TarReader tar(pieces);
-    while (auto* entry = tar.next_entry()) {
-        budget.take_entry();
-        auto out = to_entry(entry);
-        add_xattrs(entry, out);
-        add_acls(entry, out, contents.warnings);
-        if (out.type == NodeType::regular && !out.is_hard_link) {
-            read_content(tar, entry, out, sink, budget);
-        }
-        budget.take_metadata(metadata_bytes(out));
-        contents.entries.push_back(std::move(out));
-    }
-    tar.drain();
-    return contents;
+    return TarReader(pieces, sink, budget).run();
 }
 
 }  // namespace banger::image

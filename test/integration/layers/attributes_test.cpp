@@ -86,6 +86,7 @@ TEST_CASE("times are kept to the nanosecond, before 1970 and after 2242", "[L58]
     CHECK(time_of("/d/late") == std::pair(std::int64_t{8589934599}, 0u));
     CHECK(time_of("/d/fine") == std::pair(std::int64_t{1700000000}, 123456789u));
     CHECK(time_of("/d/finer") == std::pair(std::int64_t{1700000000}, 123456789u));
+    CHECK(time_of("/d/before") == std::pair(std::int64_t{-2}, 500000000u));
     CHECK(time_of("/d/short") == std::pair(std::int64_t{17}, 250000000u));
     CHECK(time_of("/d") == std::pair(std::int64_t{1234}, 0u));
 }
@@ -143,6 +144,11 @@ TEST_CASE("xattrs too large for a block are kept, beyond the limits an error", "
     for (char c = 'a'; c < 'f'; ++c)
         together[std::string("user.") + c] = std::string(60'000, c);
     CHECK_THAT(refusal_of({layer().add({.path = "f", .pax = schily(together)})}),
+               ContainsSubstring("'f'") && ContainsSubstring("256 KiB"));
+    Xattrs names;
+    for (int i = 0; i < 1'200; ++i)
+        names["user." + std::to_string(i) + std::string(230, 'n')] = "";
+    CHECK_THAT(refusal_of({layer().add({.path = "f", .pax = schily(names)})}),
                ContainsSubstring("'f'") && ContainsSubstring("256 KiB"));
 }
 
