@@ -32,8 +32,7 @@ std::string encode_segment(std::string_view text) {
 }
 
 Error read_error_body(int status, std::string_view body) {
-    const auto fallback =
-        Error(Errc::internal, fmt::format("bangerd answered with status {}", status));
+    Error fallback(Errc::internal, fmt::format("bangerd answered with status {}", status));
     try {
         const auto envelope = from_json<ErrorEnvelope>(parse_json(body, "the daemon's answer"));
         if (!envelope.error) return fallback;
