@@ -33,12 +33,13 @@ struct Config {
     std::uint32_t memory_mib = 0;  ///< 0: host's memory / 8, 512 MiB to 8 GiB
     std::uint64_t disk_size = 8ull << 30;
     std::uint64_t cache_size = 20ull << 30;  ///< of downloaded layers, kept for the next pull
+    std::uint64_t disk_reserve = 0;  ///< stays free on disk; 0: 1 GiB, or 5 % of a small one
     std::uint32_t boot_seconds = 60;
 };
 BOOST_DESCRIBE_STRUCT(Config, (),
                       (log_level, default_image, default_kernel, qemu, accelerator, agent_path,
                        plain_http_registries, mirrors, registry, vcpu, memory_mib, disk_size,
-                       cache_size, boot_seconds))
+                       cache_size, disk_reserve, boot_seconds))
 
 /// A size as people write it: "4G", "4GiB", "512M", "1.5T"; a plain number is MiB; "4096B" is
 /// bytes. Units are powers of 1024, without regard to case. Throws Error{invalid_argument}.

@@ -135,8 +135,11 @@ class Daemon {
         images_ = image::make_image_service(
             {.store = *store_,
              .paths = paths_,
-             .pull =
-                 {.executor = executor, .pool = pulls_, .buffers = buffers_, .ring = ring_.get()},
+             .pull = {.executor = executor,
+                      .pool = pulls_,
+                      .buffers = buffers_,
+                      .ring = ring_.get(),
+                      .disk_reserve = config_.disk_reserve},
              .registries = registry_settings(config_),
              .users = [this](std::string id) { return store::vms_using_image(*store_, id); },
              .cache_limit = config_.cache_size});

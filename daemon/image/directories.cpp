@@ -1,5 +1,6 @@
 #include "daemon/image/directories.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -62,7 +63,14 @@ void remove_directory_blocking(const std::string& path) {
 
 Task<void> publish(BlockingPool& pool, std::string staging, std::string final_path) {
     co_await run_blocking(pool, [&](std::stop_token) {
-        remove_directory_blocking(final_path);
+        // What stands there without a record, VMs may still hold: it is there until the new one is.
+        if (::renameat2(AT_FDCWD, staging.c_str(), AT_FDCWD, final_path.c_str(), RENAME_EXCHANGE) ==
+            0) {
+            sync_path(fs::path(final_path).parent_path());
+            remove_tree(staging);
+            return;
+        }
+        if (errno != ENOENT) remove_directory_blocking(final_path);
         rename_synced(staging, final_path);
     });
 }

@@ -16,8 +16,8 @@ class BlockingPool;
 /// to be on disk below it is worth no more than the way there.
 void make_directories_blocking(const std::string& path);
 
-/// Renames `staging` to `final_path`, on the pool, and syncs the parent. What a crash may have left
-/// at `final_path`, without a record, goes.
+/// Renames `staging` to `final_path`, on the pool, and syncs the parent. What stood there, without
+/// a record, goes; the two change places at once, so that there is no moment without either.
 Task<void> publish(BlockingPool& pool, std::string staging, std::string final_path);
 
 /// Renames `path` away first, so that it is gone at once and a crash leaves only what a sweep

@@ -137,7 +137,7 @@ class LocalImages final : public ImageService {
             fail(Errc::invalid_argument, "'{}' does not mean the archive that was sent; write {}",
                  reference, "'-', 'docker-archive:-' or 'oci-archive:-'");
         }
-        ArchiveSpool spool(parts_.paths.images());
+        ArchiveSpool spool(parts_.paths.images(), parts_.pull.disk_reserve);
         std::vector<std::byte> piece(kArchivePiece);
         while (const auto size = co_await source.read_some(piece)) {
             co_await run_blocking(parts_.pull.pool, [&](std::stop_token) {

@@ -11,6 +11,7 @@
 #include <optional>
 #include <tuple>
 
+#include "pipelines/image/space_guard.hpp"
 #include "pipelines/io/error.hpp"
 
 namespace banger::image {
@@ -99,11 +100,13 @@ std::vector<CachedBlob> BlobCache::list_blocking() const {
     return blobs;
 }
 
-std::unique_ptr<BlobCache::Writer> BlobCache::begin(const Digest& digest) const {
+std::unique_ptr<BlobCache::Writer> BlobCache::begin(const Digest& digest,
+                                                    std::uint64_t size) const {
     const auto directory = blobs_ + digest.algorithm;
     std::error_code ec;
     std::filesystem::create_directories(directory, ec);
     if (ec) fail_errno(ec.value(), "cannot make the directory {}", directory);
+    SpaceGuard(directory, disk_reserve_).check_blocking(size);
     const auto path = path_of(digest);
     auto temporary = path + ".tmp-XXXXXX";
     UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));

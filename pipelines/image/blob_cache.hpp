@@ -23,7 +23,9 @@ struct CachedBlob {
 /// synced: after a power cut a blob may be short or empty, and is then fetched anew.
 class BlobCache {
   public:
-    explicit BlobCache(const std::string& cache_dir) : blobs_(cache_dir + "/oci/blobs/") {}
+    /// `disk_reserve`: what of its disk stays free, as SpaceGuard has it.
+    explicit BlobCache(const std::string& cache_dir, std::uint64_t disk_reserve = 0)
+        : blobs_(cache_dir + "/oci/blobs/"), disk_reserve_(disk_reserve) {}
 
     /// The blob, open for reading, when it is there with the right size; one of another size is
     /// removed. Marks it as used now, for eviction by age.
@@ -50,12 +52,14 @@ class BlobCache {
         std::string temporary_;
         UniqueFd fd_;
     };
-    /// Makes the directories it needs. Throws Error naming the path.
-    std::unique_ptr<Writer> begin(const Digest& digest) const;
+    /// Makes the directories it needs. Throws Error naming the path, Error{no_space} when the disk
+    /// cannot take `size` bytes.
+    std::unique_ptr<Writer> begin(const Digest& digest, std::uint64_t size = 0) const;
 
   private:
     std::string path_of(const Digest& digest) const;
     std::string blobs_;
+    std::uint64_t disk_reserve_;
 };
 
 }  // namespace banger::image

@@ -40,10 +40,10 @@ std::vector<std::vector<std::size_t>> group_by_blob(const Manifest& manifest) {
 }
 
 /// Null, too, when the cache takes nothing: a pull can do without.
-std::unique_ptr<BlobCache::Writer> begin_copy(const BlobCache* cache, const Digest& digest) try {
-    return cache ? cache->begin(digest) : nullptr;
+std::unique_ptr<BlobCache::Writer> begin_copy(const BlobCache* cache, const Descriptor& layer) try {
+    return cache ? cache->begin(layer.digest, layer.size) : nullptr;
 } catch (const Error& error) {
-    spdlog::warn("layer {} is not cached: {}", digest.short_hex(), error.what());
+    spdlog::warn("layer {} is not cached: {}", layer.digest.short_hex(), error.what());
     return nullptr;
 }
 
@@ -159,7 +159,7 @@ Task<void> LayerPuller::pull_layer(std::size_t layer) {
         std::exception_ptr damaged;
         try {
             auto blob = co_await source_.open_blob(descriptor);
-            const auto copy = begin_copy(cache_, descriptor.digest);
+            const auto copy = begin_copy(cache_, descriptor);
             contents_[layer] = co_await decode(layer, std::move(blob), copy.get());
             co_return;
         } catch (const Error& error) {

@@ -81,10 +81,10 @@ Task<std::vector<TarContents>> write_content(const PullContext& context, const P
                                              const ProgressSink& progress) {
     const auto rootfs = make_rootfs(staging / "rootfs.ext4");
     const auto file = make_file_writer(rootfs.get(), context.ring, &profile.write);
-    const BlobCache cache(request.cache_dir);
+    const BlobCache cache(request.cache_dir, context.disk_reserve);
     const auto held =
         context.in_use ? context.in_use->hold(blobs_of(image.manifest)) : BlobsInUse::Hold();
-    const SpaceGuard space(staging.path());
+    const SpaceGuard space(staging.path(), context.disk_reserve);
     space.check_blocking(compressed_size(image.manifest));
     LayerPuller puller(context, source, image, source.is_remote() ? &cache : nullptr, *file, space,
                        profile);

@@ -41,7 +41,8 @@ struct PullContext {
     BlockingPool& pool;
     BufferPool& buffers;
     Uring* ring = nullptr;
-    BlobsInUse* in_use = nullptr;  ///< is told which blobs a pull counts on; may be null
+    std::uint64_t disk_reserve = 0;  ///< bytes of the disk that stay free; 0: see SpaceGuard
+    BlobsInUse* in_use = nullptr;    ///< is told which blobs a pull counts on; may be null
 };
 
 struct PullRequest {

@@ -24,7 +24,7 @@ void SpaceGuard::check_blocking(std::uint64_t needed) const {
     if (::statvfs(path_.c_str(), &status) != 0) fail_errno(errno, "cannot examine {}", path_);
     const std::uint64_t free = status.f_bavail * status.f_frsize;
     const std::uint64_t total = status.f_blocks * status.f_frsize;
-    const auto kept = std::min(kMostKeptFree, total / 20);
+    const auto kept = reserve_ > 0 ? reserve_ : std::min(kMostKeptFree, total / 20);
     if (free >= kept + needed) return;
     const auto wanted = needed == 0 ? std::string() : fmt::format(" of {} needed", to_mib(needed));
     fail(Errc::no_space, "not enough space in {}: {}{} free, and {} must stay free", path_,

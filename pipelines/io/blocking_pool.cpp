@@ -1,5 +1,6 @@
 #include "pipelines/io/blocking_pool.hpp"
 
+#include <atomic>
 #include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -31,6 +32,10 @@ struct Job {
     std::function<void(std::stop_token)> fn;
     std::stop_source stop;
     std::exception_ptr error;
+    std::atomic_flag taken;  ///< by the worker that runs it, or by the loop that gave it up
+
+    /// True for the first who asks.
+    bool take() noexcept { return !taken.test_and_set(); }
 
     void run() noexcept {
         try {
@@ -44,22 +49,33 @@ struct Job {
 template <class Handler>
 void start(BlockingPool& pool, std::shared_ptr<Job> job, Handler handler) {
     auto slot = asio::get_associated_cancellation_slot(handler);
-    if (slot.is_connected()) {
-        slot.assign([job](asio::cancellation_type) { job->stop.request_stop(); });
-    }
     auto executor = asio::get_associated_executor(handler);
     auto loop = asio::make_work_guard(executor);
-    auto work = [job = std::move(job), slot, loop = std::move(loop),
-                 handler = std::move(handler)]() mutable {
-        job->run();
-        // The job goes along, so that an exception is also destroyed on the loop that looks at it.
-        auto resume = [job = std::move(job), slot, handler = std::move(handler)]() mutable {
+    // Called once, by whoever has taken the job. The job goes along, so that an exception is also
+    // destroyed on the loop that looks at it.
+    auto resume = [job, slot, loop = std::move(loop), handler = std::move(handler)]() mutable {
+        auto end = [job = std::move(job), slot, handler = std::move(handler)]() mutable {
             if (slot.is_connected()) slot.clear();
             std::move(handler)();
         };
-        asio::post(loop.get_executor(), std::move(resume));
+        asio::post(loop.get_executor(), std::move(end));
+        loop.reset();
     };
-    asio::post(pool.threads(), std::move(work));
+    // Owned by what waits in the pool's queue.
+    auto waiting = std::make_shared<decltype(resume)>(std::move(resume));
+    if (slot.is_connected()) {
+        slot.assign([job, weak = std::weak_ptr(waiting)](asio::cancellation_type) {
+            job->stop.request_stop();
+            // What has not begun need not be waited for, however long the queue is.
+            const auto still_waiting = weak.lock();
+            if (still_waiting && job->take()) (*still_waiting)();
+        });
+    }
+    asio::post(pool.threads(), [job = std::move(job), waiting = std::move(waiting)] {
+        if (!job->take()) return;
+        job->run();
+        (*waiting)();
+    });
 }
 
 }  // namespace

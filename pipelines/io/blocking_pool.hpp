@@ -35,7 +35,8 @@ Task<void> run_on_pool(BlockingPool& pool, std::function<void(std::stop_token)> 
 /// Runs fn(std::stop_token) on the pool and resumes on the caller's executor with its result or
 /// exception. Cancelling requests stop on the token; the await still waits until fn has returned,
 /// so fn may refer to the caller's locals, and then throws operation_aborted (or what fn threw,
-/// unless that is Error{cancelled}).
+/// unless that is Error{cancelled}). A function that has not begun is not waited for: it never
+/// will.
 template <class Fn>
 Task<std::invoke_result_t<Fn&, std::stop_token>> run_blocking(BlockingPool& pool, Fn fn) {
     using Result = std::invoke_result_t<Fn&, std::stop_token>;

@@ -376,5 +376,61 @@ class Cache(ImageCase):
         self.assertEqual(self.end_of(operation)["state"], "succeeded")
 
 
+class FullDisk(ImageCase):
+    RESERVE = 160 << 20
+    SLACK = 24 << 20  # what may be written between two looks at the disk, and the file system's own
+
+    def setUp(self):
+        super().setUp()
+        self.home.banger("daemon", "stop", check=0)
+        self.configure(disk_reserve=f"{self.RESERVE}B")
+        self.home.state.mkdir(parents=True, exist_ok=True)
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", str(self.home.state)], check=False,
+                                 stderr=subprocess.DEVNULL)
+        if mounted.returncode != 0:
+            self.skipTest("only root may mount a small file system")
+        self.addCleanup(subprocess.run, ["umount", str(self.home.state)], check=True)
+        self.addCleanup(self.home.banger, "daemon", "stop")
+        self.home.json("image", "list")  # the daemon's own files are there from now on
+
+    def free(self):
+        disk = os.statvfs(self.home.state)
+        return disk.f_bavail * disk.f_frsize
+
+    def least_free_while(self, argv, **options):
+        """How little was free while a command ran that ends for want of space."""
+        least = self.free()
+        with subprocess.Popen(argv, env=self.home.env, stderr=subprocess.PIPE, **options) as command:
+            while command.poll() is None:
+                least = min(least, self.free())
+                time.sleep(0.005)
+            said = command.stderr.read().decode()
+        self.assertEqual(command.returncode, 1, said)
+        self.assertIn("not enough space", said)
+        self.assertIn("160 MiB must stay free", said)
+        return least
+
+    def test_a_pull_stops_before_the_disk_is_full_and_gives_the_space_back(self):
+        # Packs well, so that it is noticed only on the way.
+        content = b"the same line again and again\n" * 4_500_000
+        reference = self.registry.image("big:v1", [script_registry.tar({"big": content})])
+        before = self.free()
+        least = self.least_free_while(self.home.argv("image", "pull", reference))
+        self.assertGreater(least, self.RESERVE - self.SLACK)
+        self.assertLess(before - self.free(), 1 << 20)
+        self.assert_nothing_left()
+        self.home.banger("image", "pull", self.registry.image("small:v1", [script_registry.tar({"a": b"a"})]), check=0)
+
+    def test_an_archive_on_standard_input_stops_before_the_disk_is_full_too(self):
+        path = self.home.dir / "image.tar"
+        path.write_bytes(script_registry.docker_archive([noise(130_000_000, 7)]))
+        before = self.free()
+        with open(path, "rb") as archive:
+            least = self.least_free_while(self.home.argv("image", "pull", "-"), stdin=archive)
+        self.assertGreater(least, self.RESERVE - self.SLACK)
+        self.assertLess(before - self.free(), 1 << 20)
+        self.assert_nothing_left()
+
+
 if __name__ == "__main__":
     harness.main()

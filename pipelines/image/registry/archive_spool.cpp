@@ -31,8 +31,8 @@ UniqueFd make_unnamed(const std::string& directory) {
 
 }  // namespace
 
-ArchiveSpool::ArchiveSpool(const std::string& directory)
-    : space_(directory),
+ArchiveSpool::ArchiveSpool(const std::string& directory, std::uint64_t disk_reserve)
+    : space_(directory, disk_reserve),
       file_(make_unnamed(directory)),
       sink_([this](std::span<const std::byte> plain) { store(plain); }) {}
 

@@ -19,8 +19,9 @@ class ArchiveSpool {
     /// 64 GiB, uncompressed.
     static constexpr std::uint64_t kMaxBytes = 64ull << 30;
 
-    /// `directory` says on which file system. Throws Error naming it.
-    explicit ArchiveSpool(const std::string& directory);
+    /// `directory` says on which file system, `disk_reserve` what of it stays free, as SpaceGuard
+    /// has it. Throws Error naming it.
+    ArchiveSpool(const std::string& directory, std::uint64_t disk_reserve);
     ~ArchiveSpool();
     ArchiveSpool(const ArchiveSpool&) = delete;
     ArchiveSpool& operator=(const ArchiveSpool&) = delete;

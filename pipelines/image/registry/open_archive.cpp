@@ -21,6 +21,12 @@ namespace {
 
 using Kind = ArchiveReference::Kind;
 
+/// Where what must be inflated goes.
+struct Spool {
+    std::string directory;
+    std::uint64_t disk_reserve = 0;
+};
+
 constexpr std::size_t kPiece = 256 * 1024;
 
 std::string place_of(const ArchiveReference& reference) {
@@ -57,9 +63,9 @@ Compression compression_of(const UniqueFd& file, const std::string& place) {
     return sniff_compression(std::span(head).first(static_cast<std::size_t>(size)));
 }
 
-UniqueFd inflate_blocking(const UniqueFd& file, const std::string& place,
-                          const std::string& spool_dir, const std::stop_token& stop) try {
-    ArchiveSpool spool(spool_dir);
+UniqueFd inflate_blocking(const UniqueFd& file, const std::string& place, const Spool& spool_to,
+                          const std::stop_token& stop) try {
+    ArchiveSpool spool(spool_to.directory, spool_to.disk_reserve);
     std::vector<std::byte> piece(kPiece);
     off_t at = 0;
     for (;;) {
@@ -77,13 +83,12 @@ UniqueFd inflate_blocking(const UniqueFd& file, const std::string& place,
 }
 
 std::unique_ptr<TarIndex> index_blocking(const ArchiveReference& reference,
-                                         const UniqueFd* standard_input,
-                                         const std::string& spool_dir,
+                                         const UniqueFd* standard_input, const Spool& spool_to,
                                          const std::stop_token& stop) {
     const auto place = place_of(reference);
     auto file = open_regular(reference, standard_input);
     if (compression_of(file, place) != Compression::none) {
-        file = inflate_blocking(file, place, spool_dir, stop);
+        file = inflate_blocking(file, place, spool_to, stop);
     }
     return std::make_unique<TarIndex>(std::move(file), place, stop);
 }
@@ -114,8 +119,9 @@ Kind kind_of(const ArchiveReference& reference, const TarIndex& files) {
 Task<std::unique_ptr<ImageSource>> open_archive(PullContext context, ArchiveReference reference,
                                                 std::string spool_dir,
                                                 std::shared_ptr<const UniqueFd> standard_input) {
+    const Spool spool_to{std::move(spool_dir), context.disk_reserve};
     auto files = co_await run_blocking(context.pool, [&](std::stop_token stop) {
-        return index_blocking(reference, standard_input.get(), spool_dir, stop);
+        return index_blocking(reference, standard_input.get(), spool_to, stop);
     });
     if (kind_of(reference, *files) == Kind::docker) {
         co_return make_docker_archive(context, std::move(files), reference.name);
