@@ -306,7 +306,8 @@ class TarReader {
         }
         check_size(out.size, out.path);
         copy_content(*map, out);
-        skip(padding(stored), out.path);
+        // Some writers leave it out behind the last entry; then the tar ends here.
+        (void)input_.skip(padding(stored));
     }
 
     static void check_size(std::uint64_t size, std::string_view path) {

@@ -236,6 +236,11 @@ TEST_CASE("a tar cut within an entry's data is an error naming it", "[L72]") {
     CHECK_THAT(refusal_of_image(exactly(tar.substr(0, 1000))), ContainsSubstring("'a'"));
 }
 
+TEST_CASE("the padding behind the last file may be missing", "[L72]") {
+    const auto tar = layer().file("a", "x").unfinished();
+    CHECK(tree_of_image(exactly(tar.substr(0, tar.size() - 511))).holds("/a", "x"));
+}
+
 TEST_CASE("whole entries without the two blocks at the end are enough", "[L72]") {
     CHECK(tree_of_image(exactly(layer().file("a", "x").unfinished())).holds("/a", "x"));
     const auto one_block = layer().file("a", "x").unfinished() + std::string(512, '\0');
