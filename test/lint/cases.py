@@ -1,6 +1,7 @@
-"""Fails when a case of a registry's behaviour that the project answers for has no test.
+"""Fails when a case of a registry's or a layer's behaviour that the project answers for has no test.
 
-R1 to R22 are what a client of registries has to get right, from anonymous pulls (R1) to mirrors (R22). A test
+R1 to R22 are what a client of registries has to get right, from anonymous pulls (R1) to mirrors (R22); L1 to L82
+are the layers that tools have tripped over, from whiteouts (L1) to random ones against umoci (L82). A test
 says which of them it is about: by a tag of Catch, "[R7]", or the first line of a Python test's docstring.
 """
 
@@ -11,10 +12,10 @@ import tempfile
 
 import sources
 
-CASES = [f"R{number}" for number in range(1, 23)]
+CASES = [f"R{number}" for number in range(1, 23)] + [f"L{number}" for number in range(1, 83)]
 TEST_CASE = re.compile(r'TEST_CASE(?:_METHOD)?\(.*?\)\s*\{', re.DOTALL)
 DOCSTRING = re.compile(r'def test_\w+\(self\):\s*"""(.*?)"""', re.DOTALL)
-TAG = re.compile(r"\[(R\d+)\]")
+TAG = re.compile(r"\[([LR]\d+)\]")
 
 
 def tags_of(path):

@@ -62,7 +62,7 @@ TEST_CASE("a whiteout without a name is an error naming the entry", "[L7]") {
                ContainsSubstring("'d/.wh.'"));
 }
 
-TEST_CASE("a whiteout of . or .. is an error naming the entry", "[L8]") {
+TEST_CASE("a whiteout of . or .. is an error naming the entry", "[L8][outside]") {
     for (const std::string name : {"etc/.wh..", "etc/.wh..."}) {
         CHECK_THAT(refusal_of({layer().file("etc/a", "x"), layer().file(name, "")}),
                    ContainsSubstring("'" + name + "'"));
@@ -80,7 +80,7 @@ TEST_CASE("a whiteout may be of any type and bring data that nobody wants", "[L9
     CHECK(tree.names() == "/d");
 }
 
-TEST_CASE("a whiteout behind a symlink removes from where the link leads", "[L10]") {
+TEST_CASE("a whiteout behind a symlink removes from where the link leads", "[L10][outside]") {
     const auto tree = tree_of({layer().file("etc/w", "x").file("etc/v", "x").symlink("l", "/etc"),
                                layer().file("l/.wh.w", "")});
     CHECK(tree.names() == "/etc /etc/v /l");
