@@ -1,10 +1,10 @@
 #include "pipelines/image/registry/archive_spool.hpp"
 
 #include <fcntl.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 
 #include "pipelines/io/error.hpp"
 
