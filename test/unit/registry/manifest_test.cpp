@@ -134,6 +134,20 @@ TEST_CASE("broken manifests are refused", "[R15][R19]") {
     CHECK(error_of(std::string(1000, '[')) == Errc::invalid_argument);
 }
 
+TEST_CASE("32 GiB of compressed layers are allowed, one byte more names the limit") {
+    const auto layers = [](std::uint64_t last) {
+        std::string all;
+        for (const std::uint64_t size : {std::uint64_t{16} << 30, last})
+            all += (all.empty() ? "" : ",") + std::string(R"({"mediaType":")") +
+                   std::string(kLayer) + R"(","digest":")" + digest('a') + R"(","size":)" +
+                   std::to_string(size) + "}";
+        return manifest(all);
+    };
+    CHECK_NOTHROW(parse_manifest(layers(16ull << 30), ""));
+    CHECK_THROWS_WITH(parse_manifest(layers((16ull << 30) + 1), ""),
+                      "the image is larger than the limit of 32 GiB compressed");
+}
+
 TEST_CASE("512 layers are allowed, one more names the limit") {
     std::string layers = descriptor(kLayer, 'a');
     for (int i = 1; i < 512; ++i)

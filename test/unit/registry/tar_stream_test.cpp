@@ -367,6 +367,15 @@ TEST_CASE("what an image keeps in memory is bounded, whichever part of an entry 
                       "the image's names, links and xattrs are over the limit of 1 GiB");
 }
 
+TEST_CASE("an image has five million entries and 64 GiB of content at most") {
+    ImageBudget budget;
+    for (std::uint64_t count = 0; count < ImageBudget::kMaxEntries; ++count)
+        budget.take_entry();
+    CHECK_THROWS_WITH(budget.take_entry(), "the image has more than the limit of 5000000 files");
+    budget.take_bytes(64ull << 30);
+    CHECK_THROWS_WITH(budget.take_bytes(1), "the image is larger than the limit of 64 GiB");
+}
+
 TEST_CASE("an exception of the input comes out as it was thrown") {
     MemorySink sink;
     ImageBudget budget;
