@@ -66,7 +66,8 @@ std::string from_base64(std::string_view key, std::string_view value) {
         const int digit = digit_of_base64(c);
         if (digit < 0) refuse_value(key, value);
         bits = bits << 6 | static_cast<unsigned>(digit);
-        if ((count += 6) < 8) continue;
+        count += 6;
+        if (count < 8) continue;
         count -= 8;
         bytes += static_cast<char>(bits >> count & 0xFF);
     }

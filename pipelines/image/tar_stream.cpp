@@ -152,6 +152,7 @@ class TarReader {
                  last_entry());
         }
         input_.drain();
+        contents_.entries.shrink_to_fit();
         return std::move(contents_);
     }
 

@@ -55,7 +55,7 @@ std::string printable(std::string path) {
 /// Takes one name from a node; of a directory, from everything below it.
 void drop_name(Node& node) {
     if (node.type != NodeType::directory) --node.links;
-    for (auto& [name, child] : node.children)
+    for (const auto& [name, child] : node.children)
         drop_name(*child);
 }
 
@@ -146,7 +146,7 @@ class LayerMerge {
         if (directory == nullptr) return false;
         auto& children = directory->children;
         if (item.kind == Kind::opaque) {
-            std::erase_if(children, [&](auto& child) { return remove_lower(*child.second); });
+            children.erase_if([&](auto& child) { return remove_lower(*child.second); });
             return true;
         }
         auto found = children.find(item.path.back().substr(kWhiteout.size()));
@@ -161,7 +161,7 @@ class LayerMerge {
             if (!fresh) --node.links;
             return !fresh;
         }
-        std::erase_if(node.children, [&](auto& child) { return remove_lower(*child.second); });
+        node.children.erase_if([&](auto& child) { return remove_lower(*child.second); });
         return !fresh && node.children.empty();
     }
 
@@ -247,9 +247,9 @@ class LayerMerge {
     void put(Node& parent, std::string_view name, std::shared_ptr<Node> node) {
         fresh_.insert(node.get());
         if (node->type != NodeType::directory) ++node->links;
-        auto [place, is_new] = parent.children.try_emplace(std::string(name));
-        if (!is_new) drop_name(*place->second);
-        place->second = std::move(node);
+        auto [place, is_new] = parent.children.add(name);
+        if (!is_new) drop_name(*place);
+        place = std::move(node);
     }
 
     Node& make_parent(Node& parent, std::string_view name) {

@@ -63,6 +63,41 @@ struct LayerEntry {
     std::vector<Extent> extents;
 };
 
+struct Node;
+
+/// A directory's names, in byte order: a map that takes no room until it holds something, as most
+/// nodes are no directories.
+class Children {
+  public:
+    using Map = std::map<std::string, std::shared_ptr<Node>, std::less<>>;
+
+    Map::const_iterator begin() const { return map().begin(); }
+    Map::const_iterator end() const { return map().end(); }
+    Map::const_iterator find(std::string_view name) const { return map().find(name); }
+    bool contains(std::string_view name) const { return map().contains(name); }
+    std::size_t size() const { return map().size(); }
+    bool empty() const { return map().empty(); }
+
+    /// The node of that name, and whether the name is new; then there is no node yet.
+    std::pair<std::shared_ptr<Node>&, bool> add(std::string_view name) {
+        if (!map_) map_ = std::make_unique<Map>();
+        auto [place, is_new] = map_->try_emplace(std::string(name));
+        return {place->second, is_new};
+    }
+    void erase(Map::const_iterator place) { map_->erase(place); }
+    template <class Predicate>
+    void erase_if(Predicate predicate) {
+        if (map_) std::erase_if(*map_, predicate);
+    }
+
+  private:
+    const Map& map() const {
+        static const Map none;
+        return map_ ? *map_ : none;
+    }
+    std::unique_ptr<Map> map_;
+};
+
 /// An inode of the file system to be.
 struct Node {
     NodeType type = NodeType::directory;
@@ -73,8 +108,7 @@ struct Node {
     std::uint32_t device_minor = 0;
     std::uint64_t size = 0;
     std::vector<Extent> extents;
-    std::map<std::string, std::shared_ptr<Node>, std::less<>>
-        children;  ///< of a directory, by byte order
+    Children children;  ///< of a directory
 };
 
 /// The file system to be, in memory. Layers are applied in order, oldest first, with the rules of

@@ -57,8 +57,8 @@ TEST_CASE("what an entry costs in memory is bounded, of a layer and of the tree"
     tree.apply(std::move(contents.entries));
     contents = {};
     const auto of_tree = (allocated() - before) / kCount;
-    CHECK(of_layer <= 260);
-    CHECK(of_tree <= 340);
+    CHECK(of_layer <= 200);
+    CHECK(of_tree <= 304);
 }
 
 TEST_CASE("an image of more entries than the limit is refused at the first one too many") {
