@@ -37,7 +37,7 @@ std::string path_from(fuzz::Choices& choices) {
                 path += choices.text(choices.next() % 8);
                 break;
             case 5:
-                path = "/" + path;
+                path.insert(0, "/");
                 break;
             default:
                 path += name;
