@@ -5,6 +5,7 @@
 #include "pipelines/io/digest.hpp"
 #include "pipelines/io/subprocess.hpp"
 #include "test/support/catch.hpp"
+#include "test/support/counts_memory.hpp"
 #include "test/support/oci_builder.hpp"
 #include "test/support/run_task.hpp"
 #include "test/support/script_server.hpp"
@@ -22,16 +23,6 @@ constexpr std::uint64_t kPeakKiB = 96 * 1024;
 // Files are kept in memory until the merge: half a KiB each, and 30 MiB for everything else.
 constexpr std::uint64_t kManyFilesPeakKiB = 160 * 1024;
 constexpr std::uint64_t kMiB = 1 << 20;
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kCountsMemory = false;
-#elif defined(__has_feature)
-// A sanitizer's own memory is many times the program's.
-constexpr bool kCountsMemory =
-    !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer);
-#else
-constexpr bool kCountsMemory = true;
-#endif
 
 /// "pulled", or the error of the pull.
 std::string pull_alone(const std::string& source, std::uint64_t peak_kib = kPeakKiB) {

@@ -4,6 +4,7 @@
 
 #include "pipelines/image/registry/manifest.hpp"
 #include "test/support/catch.hpp"
+#include "test/support/counts_memory.hpp"
 #include "test/support/served_image.hpp"
 #include "test/support/tar_builder.hpp"
 
@@ -99,6 +100,7 @@ TEST_CASE("a document over the limit, or not to be read, costs next to no memory
         CAPTURE(body.substr(0, 40));
         ScriptServer server([&](const ServerRequest&) -> ServerReply { return {.view = body}; });
         PullFixture fixture;
+        fixture.failure(server.host() + "/app:v1");  // buffers and threads, made once, do not count
         if (!reset_peak()) {
             WARN("skipped: this kernel does not count the peak of memory afresh");
             return;
@@ -106,7 +108,7 @@ TEST_CASE("a document over the limit, or not to be read, costs next to no memory
         const auto before = peak_memory();
         const auto error = fixture.failure(server.host() + "/app:v1");
         CHECK((error.code() == Errc::invalid_argument || error.code() == Errc::unsupported));
-        CHECK(peak_memory() < before + (16u << 20));
+        if (kCountsMemory) CHECK(peak_memory() < before + (16u << 20));
         CHECK(fixture.leftovers().empty());
     }
 }
