@@ -58,7 +58,7 @@ std::string end_frame(const OperationInfo& info, std::uint64_t seq) {
 }
 
 Task<void> stream_events(const Request& request, Services& services, Exchange& exchange) {
-    const auto id = request.param("id");
+    const auto& id = request.param("id");
     auto seq = last_event_id(request);
     get_operation(services, id);
     co_await exchange.begin(200, "text/event-stream");
