@@ -3,6 +3,7 @@
 Everything lives below one temporary directory and is gone, and proven gone, at the end.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -192,6 +193,15 @@ http: {{addr: {self.host}{self.tls_keys()}}}
         subprocess.run([*self.inside, "skopeo", "--insecure-policy", "copy", "-q", "--dest-tls-verify=false",
                         *options, source, f"docker://{self.host}/{name}"], check=True)
         return f"{self.host}/{name}"
+
+    @contextlib.contextmanager
+    def paused(self):
+        """Whoever is pulling from it is caught in the middle meanwhile."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def down(self):
         self.process.terminate()

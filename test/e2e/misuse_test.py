@@ -134,8 +134,9 @@ class Misuse(Case):
     def test_interrupting_a_pull_leaves_nothing(self):
         pull = self.home.start("image", "pull", self.big)
         wait_until(self.home.half_made, "the pull's staging directory")
-        pull.send_signal(signal.SIGINT)
-        _, said = pull.communicate(timeout=30)
+        with self.registry.paused():
+            pull.send_signal(signal.SIGINT)
+            _, said = pull.communicate(timeout=30)
         self.assertEqual(pull.returncode, 130, said)
         wait_until(lambda: not self.home.half_made(), "the end of the staging directory", seconds=3)
         self.assertEqual([i["name"] for i in self.home.json("image", "list") if "big" in i["name"]],
@@ -169,8 +170,9 @@ class Misuse(Case):
     def test_killing_the_daemon_during_a_pull_leaves_nothing(self):
         pull = self.home.start("image", "pull", self.big)
         wait_until(self.home.half_made, "the pull's staging directory")
-        self.home.kill_daemon()
-        _, said = pull.communicate(timeout=30)
+        with self.registry.paused():
+            self.home.kill_daemon()
+            _, said = pull.communicate(timeout=30)
         self.assertNotEqual(pull.returncode, 0, said)
         self.home.json("image", "list")  # starts a daemon, which sweeps
         self.assertEqual(self.home.half_made(), [])
