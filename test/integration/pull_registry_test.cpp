@@ -5,21 +5,13 @@
 #include "test/support/oci_builder.hpp"
 #include "test/support/pull_fixture.hpp"
 #include "test/support/registry_process.hpp"
+#include "test/support/served_image.hpp"
 #include "test/support/tar_builder.hpp"
 
 using namespace banger;
 using namespace banger::test;
 
 namespace {
-
-std::string noise(std::size_t size, unsigned seed) {
-    std::string bytes(size, '\0');
-    for (auto& c : bytes) {
-        seed = seed * 1664525 + 1013904223;
-        c = static_cast<char>(seed >> 24);
-    }
-    return bytes;
-}
 
 ImageSpec two_layers(const std::string& architecture = "amd64") {
     return {.layers = {{TarBuilder()
