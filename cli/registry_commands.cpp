@@ -46,9 +46,10 @@ Task<std::string> read_text(BlockingPool& pool, bool one_line) {
 /// Asks on the terminal. A signal gives the terminal its echo back before it ends us.
 Task<std::string> prompt(Session& session, std::string question, bool hidden) {
     Interrupts interrupts(session.executor);
-    std::fwrite(question.data(), 1, question.size(), stderr);
+    // Before the question: whoever answers at once would be heard, and then thrown away.
     std::optional<HiddenInput> no_echo;
     if (hidden) no_echo.emplace(STDIN_FILENO);
+    std::fwrite(question.data(), 1, question.size(), stderr);
     auto first = co_await race(read_text(session.pool, true), interrupts.next());
     if (hidden) std::fputc('\n', stderr);
     if (first.index() == 1) throw Interrupted(std::get<1>(first), "the login was interrupted");

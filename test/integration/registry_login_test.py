@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import pty
+import select
 import shutil
 import socket
 import stat
@@ -314,6 +315,7 @@ class Login(unittest.TestCase):
         def read_until(words):
             nonlocal seen
             while words not in seen:
+                self.assertTrue(select.select([leader], [], [], LIMIT)[0], f"{words} did not come, only {seen}")
                 seen += os.read(leader, 4096)
 
         read_until(b"user name: ")
