@@ -9,7 +9,7 @@ import sources
 
 # Room of a file: the first pattern that its path begins with, or matches whole.
 ROOM_OF = (
-    (r"daemon/api/types\.hpp", "api types"),
+    (r"daemon/api/types(_\w+)?\.hpp", "api types"),
     (r"guest/vsock-agent/protocol\.hpp", "guest protocol"),
     (r"guest/vsock-agent/.*", "guest agent"),
     (r"pipelines/io/.*", "io"),
