@@ -3,6 +3,7 @@
 usage: openapi_test.py CONTRACT_DUMP OPENAPI_YAML TYPES_HPP
 """
 import json
+import pathlib
 import re
 import subprocess
 import sys
@@ -123,8 +124,9 @@ def check_refs_and_examples(document):
 
 
 def check_all_types_are_dumped(contract, types_hpp):
-    with open(types_hpp) as file:
-        described = set(re.findall(r"BOOST_DESCRIBE_STRUCT\((\w+)", file.read()))
+    described = set()
+    for path in pathlib.Path(types_hpp).parent.glob("types*.hpp"):
+        described |= set(re.findall(r"BOOST_DESCRIBE_STRUCT\((\w+)", path.read_text(encoding="utf-8")))
     check(described == contract["types"].keys(), f"not dumped: {described ^ contract['types'].keys()}")
 
 
