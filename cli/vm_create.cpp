@@ -61,6 +61,8 @@ void add_create_flags(CLI::App& command, CreateFlags& flags) {
     command.add_option("--wait", request.wait, "what to wait for")
         ->check(CLI::IsMember({"agent", "system"}));
     command.add_option("--boot-timeout", request.boot_seconds, "seconds the boot may take");
+    command.add_option("--backend", request.backend, "what runs it; default: the fittest")
+        ->check(CLI::IsMember({"auto", "firecracker", "qemu"}));
     command.add_flag("--require-kvm", request.require_kvm, "refuse emulation");
 }
 

@@ -30,6 +30,12 @@ bool read_value(const toml::node& node, std::string& out) {
     return text.has_value();
 }
 
+bool read_value(const toml::node& node, bool& out) {
+    const auto flag = node.value_exact<bool>();
+    if (flag) out = *flag;
+    return flag.has_value();
+}
+
 template <class Integer>
     requires std::is_integral_v<Integer>
 bool read_value(const toml::node& node, Integer& out) {
@@ -102,6 +108,9 @@ std::string describe_bad_choice(const Config& config) {
     if (config.accelerator != "auto" && config.accelerator != "kvm" &&
         config.accelerator != "tcg") {
         return "accelerator is auto, kvm or tcg, not '" + config.accelerator + "'";
+    }
+    if (config.backend != "auto" && config.backend != "firecracker" && config.backend != "qemu") {
+        return "backend is auto, firecracker or qemu, not '" + config.backend + "'";
     }
     return "";
 }
@@ -190,6 +199,10 @@ std::string to_toml(const std::string& text, const std::vector<std::string>&) {
 template <class T>
 std::string to_toml(const std::string&, const std::map<std::string, T>&) {
     fail(Errc::invalid_argument, "a table cannot be set from here; write it into the file");
+}
+
+std::string to_toml(const std::string& text, bool) {
+    return text == "true" || text == "false" ? text : quote(text);
 }
 
 /// Only what is a number throughout stays bare: "8GiB" becomes text, and the check before writing

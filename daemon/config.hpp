@@ -21,8 +21,11 @@ struct Config {
     std::string log_level = "info";  ///< BANGER_LOG_LEVEL wins
     std::string default_image;       ///< name or source: "oci:/path:tag"
     std::string default_kernel;      ///< a local kernel's name
+    std::string backend = "auto";    ///< "auto", "firecracker", "qemu"
+    std::string firecracker = "firecracker";
     std::string qemu = "qemu-system-x86_64";
     std::string accelerator = "auto";  ///< "auto", "kvm", "tcg"
+    bool require_kvm = false;          ///< no new VM is emulated
     std::string agent_path;            ///< empty: beside bangerd, then ../libexec/banger
     std::vector<std::string> plain_http_registries;
     /// `[mirrors]`: a registry's domain to the URLs asked before it:
@@ -37,9 +40,10 @@ struct Config {
     std::uint32_t boot_seconds = 60;
 };
 BOOST_DESCRIBE_STRUCT(Config, (),
-                      (log_level, default_image, default_kernel, qemu, accelerator, agent_path,
-                       plain_http_registries, mirrors, registry, vcpu, memory_mib, disk_size,
-                       cache_size, disk_reserve, boot_seconds))
+                      (log_level, default_image, default_kernel, backend, firecracker, qemu,
+                       accelerator, require_kvm, agent_path, plain_http_registries, mirrors,
+                       registry, vcpu, memory_mib, disk_size, cache_size, disk_reserve,
+                       boot_seconds))
 
 /// A size as people write it: "4G", "4GiB", "512M", "1.5T"; a plain number is MiB; "4096B" is
 /// bytes. Units are powers of 1024, without regard to case. Throws Error{invalid_argument}.

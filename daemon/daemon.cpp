@@ -16,6 +16,7 @@
 #include "daemon/backend_checks.hpp"
 #include "daemon/image/local_images.hpp"
 #include "daemon/image/local_kernels.hpp"
+#include "daemon/make_backends.hpp"
 #include "daemon/operations/operations.hpp"
 #include "daemon/process_setup.hpp"
 #include "daemon/service_manager.hpp"
@@ -23,8 +24,6 @@
 #include "daemon/store/usage.hpp"
 #include "daemon/vm/kvm_probe.hpp"
 #include "daemon/vm/make_vm_service.hpp"
-#include "daemon/vm/qemu_backend.hpp"
-#include "daemon/vm/tsc_clock.hpp"
 #include "pipelines/image/registry/reference.hpp"
 #include "pipelines/io/blocking_pool.hpp"
 #include "pipelines/io/buffer_pool.hpp"
@@ -104,30 +103,24 @@ class Daemon {
         std::string why_not;
         ring_ = Uring::try_make(context_.get_executor(), buffers_, why_not);
         writer_ = ring_ ? "io_uring" : "pwrite (" + why_not + ")";
-        co_await make_backend();
+        co_await make_backends();
         make_services();
         co_await images_->reconcile();
         co_await kernels_->reconcile();
         co_await vms_->reconcile();
     }
 
-    Task<void> make_backend() {
-        vm::QemuOptions options{.binary = config_.qemu, .kvm = false, .tsc_khz = {}};
+    Task<void> make_backends() {
         if (config_.accelerator == "tcg") {
             kvm_.reason = "the configuration says accelerator = \"tcg\"";
         } else {
             kvm_ = co_await vm::probe_kvm(pool_, paths_.cache);
-            options.kvm = kvm_.usable;
         }
         if (config_.accelerator == "kvm" && !kvm_.usable) {
             fail(Errc::unavailable, "the configuration says accelerator = \"kvm\", but {}",
                  kvm_.reason);
         }
-        if (!options.kvm) {
-            options.tsc_khz = co_await run_blocking(
-                pool_, [](std::stop_token) { return vm::tsc_khz_blocking(); });
-        }
-        backend_ = vm::make_qemu_backend(context_.get_executor(), options);
+        backends_ = co_await banger::make_backends(context_.get_executor(), pool_, config_, kvm_);
     }
 
     void make_services() {
@@ -152,11 +145,10 @@ class Daemon {
                                     .store = *store_,
                                     .images = *images_,
                                     .kernels = *kernels_,
-                                    .backend = *backend_,
+                                    .backends = *backends_,
                                     .paths = paths_,
                                     .config = config_,
-                                    .agent = agent_,
-                                    .kvm_reason = kvm_.reason});
+                                    .agent = agent_});
     }
 
     Task<void> serve() {
@@ -221,7 +213,7 @@ class Daemon {
     BufferPool buffers_;
     std::unique_ptr<Uring> ring_;
     std::unique_ptr<store::Store> store_;
-    std::unique_ptr<vm::Backend> backend_;
+    std::unique_ptr<vm::Backends> backends_;
     std::unique_ptr<image::ImageService> images_;
     std::unique_ptr<kernel::KernelService> kernels_;
     std::unique_ptr<vm::VmService> vms_;

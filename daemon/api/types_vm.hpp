@@ -69,6 +69,7 @@ struct VmCreateRequest {
     std::optional<std::string> disk_mode;
     std::optional<std::string> init;
     bool start = true;
+    std::optional<std::string> backend;  ///< "auto", "firecracker", "qemu"; default: configured
     bool require_kvm = false;
     std::optional<std::string> wait;            ///< "agent" (default) or "system"
     std::optional<std::uint32_t> boot_seconds;  ///< deadline for the agent; default 60
@@ -76,7 +77,7 @@ struct VmCreateRequest {
 };
 BOOST_DESCRIBE_STRUCT(VmCreateRequest, (),
                       (name, image, kernel, vcpu, memory_mib, disk_size, disk_mode, init, start,
-                       require_kvm, wait, boot_seconds, registry_auth))
+                       backend, require_kvm, wait, boot_seconds, registry_auth))
 
 /// POST /v1/vms/{vm}/stop -> operation vm.stop, result VmInfo.
 struct VmStopRequest {

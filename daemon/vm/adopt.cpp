@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "daemon/vm/backends.hpp"
 #include "daemon/vm/supervise.hpp"
 #include "pipelines/io/blocking_pool.hpp"
 
@@ -11,7 +12,7 @@ namespace banger::vm {
 namespace {
 
 Task<std::unique_ptr<Machine>> find_vmm(VmContext& context, const VmRecord& record) {
-    auto& backend = context.deps.backend;
+    auto& backend = context.deps.backends.of(record.backend);
     if (record.pid) co_return backend.adopt({*record.pid, record.start_time});
     if (!may_have_vmm(record.state)) co_return nullptr;
     auto directory = context.runtime(record);

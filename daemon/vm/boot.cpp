@@ -5,6 +5,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <chrono>
 
+#include "daemon/vm/backends.hpp"
 #include "daemon/vm/boot_files.hpp"
 #include "daemon/vm/boot_report.hpp"
 #include "daemon/vm/file_tail.hpp"
@@ -92,7 +93,8 @@ Task<void> BootSequence::launch(const MachineSpec& spec) {
     run_->link = std::make_shared<GuestLink>(context_.deps.executor, guest_socket(spec.directory),
                                              std::move(peer));
     run_->link->on_hello = [this](const Hello& hello) { heard(hello); };
-    run_->machine = co_await context_.deps.backend.launch(spec);
+    auto& backend = context_.deps.backends.for_start(vm_->record.backend);
+    run_->machine = co_await backend.launch(spec);
     // From here on to the supervisor nothing suspends: a VMM without one would outlive its undoing.
     vm_->run = run_;
     supervise(context_, vm_);
@@ -159,7 +161,8 @@ Task<Error> BootSequence::fail_report(const std::exception_ptr& error) {
     };
     FailedBoot failed{co_await run_blocking(context_.deps.pool, read), {}, options_.seconds};
     if (ended) {
-        failed.vmm_exit = context_.deps.backend.describe_exit(directory, run_->status);
+        const auto& backend = context_.deps.backends.of(vm_->record.backend);
+        failed.vmm_exit = backend.describe_exit(directory, run_->status);
         report_.vmm_exit = *failed.vmm_exit;
     }
     if (!heard_) {

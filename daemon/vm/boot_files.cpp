@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "daemon/image/kernel_service.hpp"
+#include "daemon/vm/backends.hpp"
 #include "daemon/vm/initramfs.hpp"
 #include "daemon/vm/vm_disks.hpp"
 #include "pipelines/io/blocking_pool.hpp"
@@ -50,7 +51,7 @@ boost::json::object guest_settings(const VmRecord& record) {
 
 InitramfsOptions initramfs_options(const VmContext& context, const VmRecord& record,
                                    const api::KernelInfo& kernel) {
-    const auto& backend = context.deps.backend;
+    const auto& backend = context.deps.backends.of(record.backend);
     kernel::GuestDevices devices;
     devices.pci = backend.uses_pci(kernel.pvh);
     devices.vsock = backend.uses_vsock();

@@ -8,6 +8,7 @@
 
 #include "daemon/image/image_service.hpp"
 #include "daemon/image/kernel_service.hpp"
+#include "daemon/vm/backends.hpp"
 #include "daemon/vm/vm_names.hpp"
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/time.hpp"
@@ -93,10 +94,21 @@ VmRecord plan_vm(const api::VmCreateRequest& request, const Config& config) {
     return record;
 }
 
-Task<void> choose_image_and_kernel(VmContext& context, VmRecord& record,
-                                   std::optional<api::RegistryAuth> auth, ProgressSink progress) {
-    // The kernel first: a wrong name should not cost a pull.
-    record.kernel = (co_await context.deps.kernels.show(record.kernel)).name;
+Task<void> choose_kernel_and_backend(VmContext& context, VmRecord& record,
+                                     const api::VmCreateRequest& request) {
+    const auto& config = context.deps.config;
+    const auto kernel = co_await context.deps.kernels.show(record.kernel);
+    const auto& backend =
+        context.deps.backends.choose({.name = request.backend.value_or(config.backend),
+                                      .require_hardware = request.require_kvm || config.require_kvm,
+                                      .kernel_has_pvh = kernel.pvh});
+    record.kernel = kernel.name;
+    record.backend = backend.name();
+    record.isolation = backend.isolation();
+}
+
+Task<void> choose_image(VmContext& context, VmRecord& record, std::optional<api::RegistryAuth> auth,
+                        ProgressSink progress) {
     auto image = co_await find_or_pull(context, record.image, std::move(auth), std::move(progress));
     record.image = image.name;
     record.image_id = image.id;

@@ -23,7 +23,7 @@ class KernelService;
 
 namespace banger::vm {
 
-class Backend;
+class Backends;
 
 /// What a VmService works with; all of it outlives the service.
 struct VmDependencies {
@@ -32,11 +32,10 @@ struct VmDependencies {
     store::Store& store;
     image::ImageService& images;
     kernel::KernelService& kernels;
-    Backend& backend;
+    Backends& backends;
     Paths paths;
     Config config;
-    std::string agent;       ///< path of the static banger-vsock-agent
-    std::string kvm_reason;  ///< why VMs are emulated, for --require-kvm; see kvm_probe.hpp
+    std::string agent;  ///< path of the static banger-vsock-agent
 };
 
 /// Await reconcile() before anything else, and close() before destruction.

@@ -89,16 +89,9 @@ Task<api::VmInfo> Service::show(std::string ref) {
 
 Task<api::VmInfo> Service::create(api::VmCreateRequest request, ProgressSink progress) {
     auto record = plan_vm(request, context_.deps.config);
-    const auto& backend = context_.deps.backend;
-    if (request.require_kvm && backend.isolation() != "hardware") {
-        fail(Errc::unsupported, "kvm is required, but this host cannot: {}",
-             context_.deps.kvm_reason);
-    }
     check_name_is_free(record.name);
-    co_await choose_image_and_kernel(context_, record, std::exchange(request.registry_auth, {}),
-                                     progress);
-    record.backend = backend.name();
-    record.isolation = backend.isolation();
+    co_await choose_kernel_and_backend(context_, record, request);
+    co_await choose_image(context_, record, std::exchange(request.registry_auth, {}), progress);
     auto vm = co_await record_new(std::move(record));
     std::exception_ptr error;
     try {

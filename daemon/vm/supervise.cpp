@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "daemon/vm/backends.hpp"
 #include "daemon/vm/boot_report.hpp"
 #include "daemon/vm/file_tail.hpp"
 #include "pipelines/io/blocking_pool.hpp"
@@ -61,7 +62,7 @@ Task<void> settle(VmContext& context, Instance& vm, const Run& run) {
         return read_tail_blocking(directory + "/serial.log", 16384);
     };
     auto console = co_await run_blocking(context.deps.pool, read);
-    auto exit = context.deps.backend.describe_exit(directory, run.status);
+    auto exit = context.deps.backends.of(vm.record.backend).describe_exit(directory, run.status);
     bool panicked = console.find("Kernel panic - not syncing") != std::string::npos;
     bool clean = !panicked && (!run.status || run.status->success());
     if (vm.record.boot) vm.record.boot->vmm_exit = exit;

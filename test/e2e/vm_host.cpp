@@ -13,6 +13,7 @@
 #include "daemon/image/local_kernels.hpp"
 #include "daemon/store/store.hpp"
 #include "daemon/store/usage.hpp"
+#include "daemon/vm/backends.hpp"
 #include "daemon/vm/qemu_backend.hpp"
 #include "daemon/vm/tsc_clock.hpp"
 #include "pipelines/io/blocking_pool.hpp"
@@ -59,7 +60,7 @@ struct VmHost::Parts {
         auto executor = context.get_executor();
         ring = Uring::try_make(executor, buffers, why_not);
         store = store::Store::open_blocking(paths.database());
-        backend = vm::make_qemu_backend(executor, {.tsc_khz = vm::tsc_khz_blocking()});
+        backends.add(vm::make_qemu_backend(executor, {.tsc_khz = vm::tsc_khz_blocking()}));
         images = image::make_image_service(
             {.store = *store,
              .paths = paths,
@@ -76,8 +77,8 @@ struct VmHost::Parts {
         config.vcpu = 1;
         config.memory_mib = 512;
         config.boot_seconds = 120;
-        vms = vm::make_vm_service({executor, pool, *store, *images, *kernels, *backend, paths,
-                                   config, BANGER_AGENT, "these tests emulate"});
+        vms = vm::make_vm_service(
+            {executor, pool, *store, *images, *kernels, backends, paths, config, BANGER_AGENT});
     }
 
     Paths paths;
@@ -86,7 +87,7 @@ struct VmHost::Parts {
     BufferPool buffers;
     std::unique_ptr<Uring> ring;
     std::unique_ptr<store::Store> store;
-    std::unique_ptr<vm::Backend> backend;
+    vm::Backends backends{"these tests emulate"};
     std::unique_ptr<image::ImageService> images;
     std::unique_ptr<kernel::KernelService> kernels;
     std::unique_ptr<vm::VmService> vms;

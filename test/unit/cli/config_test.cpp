@@ -32,6 +32,9 @@ vcpu = 3
 memory_mib = 700
 disk_size = "2GiB"
 accelerator = "tcg"
+backend = "firecracker"
+firecracker = "/opt/firecracker"
+require_kvm = true
 )"));
     CHECK(config.log_level == "debug");
     CHECK(config.default_image == "oci:/images/a:b");
@@ -40,6 +43,9 @@ accelerator = "tcg"
     CHECK(config.memory_mib == 700);
     CHECK(config.disk_size == 2ull << 30);
     CHECK(config.accelerator == "tcg");
+    CHECK(config.backend == "firecracker");
+    CHECK(config.firecracker == "/opt/firecracker");
+    CHECK(config.require_kvm);
 }
 
 TEST_CASE("a bad configuration names the file, the line and the key") {
@@ -51,6 +57,8 @@ TEST_CASE("a bad configuration names the file, the line and the key") {
         {"vcpu = 5000000000\n", "config.toml:1: wrong type or range for 'vcpu'"},
         {"\n\nlog_level = \n", "config.toml:3: "},
         {"accelerator = \"fast\"\n", "accelerator is auto, kvm or tcg, not 'fast'"},
+        {"backend = \"xen\"\n", "backend is auto, firecracker or qemu, not 'xen'"},
+        {"require_kvm = 1\n", "config.toml:1: wrong type or range for 'require_kvm'"},
         {"disk_size = \"big\"\n", "config.toml:1: 'big' is not a size"},
         {"[section]\na = 1\n", "unknown key 'section'"},
     }));
@@ -137,6 +145,14 @@ TEST_CASE("a value with quotes survives") {
     CHECK(load_config(path).default_image == odd);
 }
 
+TEST_CASE("a switch is set as what it is") {
+    test::TempDir dir;
+    const auto path = dir / "config.toml";
+    set_config_value(path, "require_kvm", "true");
+    CHECK(read_file(path) == "require_kvm = true\n");
+    CHECK(load_config(path).require_kvm);
+}
+
 TEST_CASE("a bad setting is refused and the file stays as it was") {
     test::TempDir dir;
     const auto path = write_config(dir, "vcpu = 2\n");
@@ -144,6 +160,7 @@ TEST_CASE("a bad setting is refused and the file stays as it was") {
                       ContainsSubstring("no setting 'colour'"));
     CHECK_THROWS_WITH(set_config_value(path, "vcpu", "many"), ContainsSubstring("'vcpu'"));
     CHECK_THROWS_AS(set_config_value(path, "accelerator", "fast"), Error);
+    CHECK_THROWS_AS(set_config_value(path, "require_kvm", "perhaps"), Error);
     CHECK(read_file(path) == "vcpu = 2\n");
 }
 

@@ -3,6 +3,7 @@
 #include "daemon/image/image_service.hpp"
 #include "daemon/image/kernel_service.hpp"
 #include "daemon/vm/backend.hpp"
+#include "daemon/vm/backends.hpp"
 #include "daemon/vm/make_vm_service.hpp"
 #include "daemon/vm/vm_record.hpp"
 #include "daemon/vm/vm_service.hpp"
@@ -132,21 +133,23 @@ struct NoKernels final : kernel::KernelService {
 /// A daemon that starts again while the VMM of its VM 'box' lives.
 struct World {
     World(const boost::asio::any_io_executor& executor, const std::string& directory)
-        : vmm(executor), backend(vmm), pool(1) {
+        : vmm(executor), backends(""), pool(1) {
+        backends.add(std::make_unique<FakeBackend>(vmm));
         VmRecord record;
         record.id = "box-id";
         record.name = "box";
         record.state = VmState::running;
+        record.backend = "fake";
         record.pid = 7;
         store.rows = {to_store(record)};
         Paths paths{directory + "/state", directory, directory, directory + "/run"};
         service =
-            make_vm_service({executor, pool, store, images, kernels, backend, paths, {}, "", ""});
+            make_vm_service({executor, pool, store, images, kernels, backends, paths, {}, ""});
     }
     ~World() { pool.join(); }
 
     Vmm vmm;
-    FakeBackend backend;
+    Backends backends;
     BlockingPool pool;
     FakeStore store;
     NoImages images;
