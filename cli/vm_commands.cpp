@@ -33,7 +33,8 @@ Task<int> list_vms(Session& session, ListOptions options) {
     const auto answer = co_await session.client.get("/v1/vms");
     auto vms = from_json<std::vector<api::VmInfo>>(answer);
     if (options.running_only)
-        std::erase_if(vms, [](const auto& vm) { return vm.state != "running"; });
+        std::erase_if(vms,
+                      [](const auto& vm) { return vm.state != "running" && vm.state != "paused"; });
     if (session.json) {
         print_json(to_json(vms));
     } else if (options.quiet) {
@@ -148,15 +149,6 @@ CLI::App* add_batch(CLI::App& parent, const std::string& name, const std::string
     return command;
 }
 
-void add_start(CLI::App& vm, Invocation& invocation) {
-    auto batch = std::make_shared<Batch>();
-    batch->done = "started";
-    batch->request = [](Session& session, std::string ref) {
-        return session.client.post(vm_target(ref) + "/start", boost::json::object());
-    };
-    add_batch(vm, "start", "start stopped VMs", batch, invocation);
-}
-
 void add_stop(CLI::App& vm, Invocation& invocation) {
     auto batch = std::make_shared<Batch>();
     auto seconds = std::make_shared<std::optional<int>>();
@@ -169,6 +161,16 @@ void add_stop(CLI::App& vm, Invocation& invocation) {
     auto* command = add_batch(vm, "stop", "stop VMs; their disks stay", batch, invocation);
     command->add_option("--seconds", *seconds, "time to stop in before the power is cut")
         ->check(CLI::Range(0, 3600));
+}
+
+void add_simple(CLI::App& vm, const std::string& verb, const std::string& done,
+                const std::string& help, Invocation& invocation) {
+    auto batch = std::make_shared<Batch>();
+    batch->done = done;
+    batch->request = [verb](Session& session, std::string ref) {
+        return session.client.post(vm_target(ref) + "/" + verb, boost::json::object());
+    };
+    add_batch(vm, verb, help, batch, invocation);
 }
 
 void add_delete(CLI::App& vm, Invocation& invocation) {
@@ -255,7 +257,10 @@ void add_vm_commands(CLI::App& app, Invocation& invocation) {
     add_list(*vm, "list", "list VMs", false, invocation);
     add_show(*vm, invocation);
     add_vm_exec(*vm, invocation);
-    add_start(*vm, invocation);
+    add_simple(*vm, "start", "started", "start stopped VMs", invocation);
+    add_simple(*vm, "pause", "paused", "stop the processors of VMs; their memory stays",
+               invocation);
+    add_simple(*vm, "resume", "resumed", "let paused VMs go on", invocation);
     add_stop(*vm, invocation);
     add_delete(*vm, invocation);
     add_logs(*vm, invocation);

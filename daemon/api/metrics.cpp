@@ -26,8 +26,9 @@ void add_gauge(std::string& out, std::string_view name, std::string_view help, d
 
 // Every state is there, so that a graph shows a zero and not a gap.
 void add_vms(std::string& out, const std::vector<VmInfo>& vms) {
-    std::map<std::string, int> by_state{{"created", 0},  {"starting", 0}, {"running", 0},
-                                        {"stopping", 0}, {"stopped", 0},  {"error", 0}};
+    std::map<std::string, int> by_state{{"created", 0}, {"starting", 0}, {"running", 0},
+                                        {"paused", 0},  {"stopping", 0}, {"stopped", 0},
+                                        {"error", 0}};
     for (const auto& vm : vms)
         ++by_state[vm.state];
     describe(out, "banger_vms", "gauge", "VMs by state.");

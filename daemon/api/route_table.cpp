@@ -33,6 +33,8 @@ std::span<const Route> all_routes() {
         {"DELETE", "/v1/vms/{vm}", delete_vm},
         {"POST", "/v1/vms/{vm}/start", start_vm},
         {"POST", "/v1/vms/{vm}/stop", stop_vm},
+        {"POST", "/v1/vms/{vm}/pause", pause_vm},
+        {"POST", "/v1/vms/{vm}/resume", resume_vm},
         {"GET", "/v1/vms/{vm}/logs", get_vm_logs},
         {"GET", "/v1/vms/{vm}/exec", exec_by_websocket},
         {"POST", "/v1/vms/{vm}/exec", exec_by_lines},

@@ -34,6 +34,8 @@ Task<Response> show_vm(const Request& request, Services& services);
 Task<Response> delete_vm(const Request& request, Services& services);
 Task<Response> start_vm(const Request& request, Services& services);
 Task<Response> stop_vm(const Request& request, Services& services);
+Task<Response> pause_vm(const Request& request, Services& services);
+Task<Response> resume_vm(const Request& request, Services& services);
 Task<Response> get_vm_logs(const Request& request, Services& services);
 
 /// By WebSocket, v5.channel.k8s.io.

@@ -43,8 +43,7 @@ BOOST_DESCRIBE_STRUCT(DaemonInfo, (),
 
 struct OperationInfo {
     std::string id;
-    std::string
-        kind;  ///< "image.pull", "kernel.import", "vm.create", "vm.start", "vm.stop", "vm.delete"
+    std::string kind;    ///< "image.pull", "kernel.import", "vm.create", "vm.start", "vm.stop", …
     std::string target;  ///< name or reference it is about
     std::string state;   ///< "running", "succeeded", "failed", "cancelled"
     std::string created_at;

@@ -33,8 +33,8 @@ BOOST_DESCRIBE_STRUCT(BootReport, (), (timeline, verdict, vmm_exit, serial_tail)
 struct VmInfo {
     std::string id;
     std::string name;
-    std::string
-        state;  ///< "created", "starting", "running", "stopping", "stopped", "error", "deleting"
+    std::string state;  ///< "created", "starting", "running", "paused", "stopping", "stopped",
+                        ///< "error", "deleting"
     std::string image;
     std::string image_digest;
     std::string kernel;
@@ -47,6 +47,7 @@ struct VmInfo {
     std::string isolation;  ///< "hardware" (KVM) or "emulated" (TCG)
     std::optional<int> pid;
     std::optional<std::string> boot_id;
+    std::optional<std::string> pause_reason;  ///< why a paused one is: "asked for", or in words
     std::string created_at;
     std::optional<std::string> started_at;
     std::optional<std::string> error;
@@ -54,8 +55,8 @@ struct VmInfo {
 };
 BOOST_DESCRIBE_STRUCT(VmInfo, (),
                       (id, name, state, image, image_digest, kernel, vcpu, memory_mib, disk_size,
-                       disk_mode, init, backend, isolation, pid, boot_id, created_at, started_at,
-                       error, boot))
+                       disk_mode, init, backend, isolation, pid, boot_id, pause_reason, created_at,
+                       started_at, error, boot))
 
 /// POST /v1/vms -> operation vm.create, result VmInfo. Empty image or kernel: the configured
 /// default. An image that is no local name is pulled first.

@@ -31,6 +31,14 @@ Task<boost::json::value> remove(vm::VmService& vms, std::string id, bool force,
     co_return nullptr;
 }
 
+Task<boost::json::value> pause(vm::VmService& vms, std::string id) {
+    co_return to_json(co_await vms.pause(std::move(id)));
+}
+
+Task<boost::json::value> resume(vm::VmService& vms, std::string id) {
+    co_return to_json(co_await vms.resume(std::move(id)));
+}
+
 }  // namespace
 
 Task<Response> list_vms(const Request&, Services& services) {
@@ -77,6 +85,18 @@ Task<Response> stop_vm(const Request& request, Services& services) {
         return stop(vms, id, static_cast<int>(seconds), std::move(progress));
     };
     co_return start_operation(request, services, "vm.stop", vm.name, std::move(work));
+}
+
+Task<Response> pause_vm(const Request& request, Services& services) {
+    const auto vm = co_await services.vms.show(request.param("vm"));
+    auto work = [&vms = services.vms, id = vm.id](ProgressSink) { return pause(vms, id); };
+    co_return start_operation(request, services, "vm.pause", vm.name, std::move(work));
+}
+
+Task<Response> resume_vm(const Request& request, Services& services) {
+    const auto vm = co_await services.vms.show(request.param("vm"));
+    auto work = [&vms = services.vms, id = vm.id](ProgressSink) { return resume(vms, id); };
+    co_return start_operation(request, services, "vm.resume", vm.name, std::move(work));
 }
 
 Task<Response> get_vm_logs(const Request& request, Services& services) {

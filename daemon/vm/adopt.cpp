@@ -13,14 +13,14 @@ namespace {
 
 Task<std::unique_ptr<Machine>> find_vmm(VmContext& context, const VmRecord& record) {
     auto& backend = context.deps.backends.of(record.backend);
-    if (record.pid) co_return backend.adopt({*record.pid, record.start_time});
-    if (!may_have_vmm(record.state)) co_return nullptr;
     auto directory = context.runtime(record);
+    if (record.pid) co_return backend.adopt({*record.pid, record.start_time}, directory);
+    if (!may_have_vmm(record.state)) co_return nullptr;
     auto orphan = co_await run_blocking(context.deps.pool, [&](std::stop_token) {
         return backend.find_orphan_blocking(directory);
     });
     if (!orphan) co_return nullptr;
-    co_return backend.adopt(*orphan);
+    co_return backend.adopt(*orphan, directory);
 }
 
 /// QEMU dials the listener each second, so it may be bound again.

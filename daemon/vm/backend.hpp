@@ -1,5 +1,6 @@
 #pragma once
 
+#include <csignal>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -38,16 +39,30 @@ struct MachineHandle {
     std::uint64_t start_time = 0;
 };
 
-/// A VMM that runs, or ran. Destroying it lets go: the process lives on.
-class Machine {
+/// What a VMM can be told while it runs. Each has a deadline of seconds and throws Error{timed_out}
+/// after it, Error{unavailable} when the VMM does not listen, or what the VMM says when it refuses.
+/// One at a time: the VM's lock is held.
+class MachineControl {
   public:
-    virtual ~Machine() = default;
+    virtual ~MachineControl() = default;
+    /// Stops the guest's processors, until resume(). Either may be repeated.
+    virtual Task<void> pause() = 0;
+    virtual Task<void> resume() = 0;
+    /// Makes the file of the disk that has this place in MachineSpec::disks `bytes` long, which is
+    /// more than it was, and has the guest see it.
+    virtual Task<void> grow_disk(std::size_t index, std::string path, std::uint64_t bytes) = 0;
+};
+
+/// A VMM that runs, or ran. Destroying it lets go: the process lives on.
+class Machine : public MachineControl {
+  public:
     virtual MachineHandle handle() const = 0;
     /// Waits for its end. One waiter. Empty when the process is not our child, so that nobody can
     /// tell us how it ended.
     virtual Task<std::optional<ExitStatus>> wait_end() = 0;
-    /// SIGKILL; does nothing when it is gone.
-    virtual void kill() noexcept = 0;
+    /// Does nothing when it is gone.
+    virtual void signal(int number) noexcept = 0;
+    void kill() noexcept { signal(SIGKILL); }
 };
 
 /// A way to run virtual machines. The transport convention is that of Firecracker's hybrid vsock:
@@ -69,8 +84,10 @@ class Backend {
     /// The process that was launched for a VM of that directory and never written down, because the
     /// daemon died in between. Blocks for milliseconds.
     virtual std::optional<MachineHandle> find_orphan_blocking(const std::string& directory) = 0;
-    /// The VMM of that handle, if it still lives: after a restart of the daemon.
-    virtual std::unique_ptr<Machine> adopt(const MachineHandle& handle) = 0;
+    /// The VMM of that handle and MachineSpec::directory, if it still lives: after a restart of the
+    /// daemon.
+    virtual std::unique_ptr<Machine> adopt(const MachineHandle& handle,
+                                           const std::string& directory) = 0;
     /// The decoded end of a VMM: "exit status 1: <its last words in log_directory/vmm.log>".
     virtual std::string describe_exit(const std::string& log_directory,
                                       const std::optional<ExitStatus>& status) const = 0;

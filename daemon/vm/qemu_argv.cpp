@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "daemon/vm/qemu_control.hpp"
 #include "guest/vsock-agent/protocol.hpp"
 
 namespace banger::vm {
@@ -70,6 +71,12 @@ void add_agent_port(Arguments& arguments, const MachineSpec& spec, const std::st
     arguments.add("-device", fmt::format("virtserialport,chardev=agent,name={}", guest::kPortName));
 }
 
+void add_control(Arguments& arguments, const MachineSpec& spec) {
+    arguments.add("-chardev", fmt::format("socket,id=control,server=on,wait=off,path={}",
+                                          escape(qmp_socket(spec.directory))));
+    arguments.add("-mon", "chardev=control,mode=control");
+}
+
 void add_disks(Arguments& arguments, const MachineSpec& spec, const std::string& bus) {
     for (std::size_t i = 0; i < spec.disks.size(); ++i) {
         const auto& disk = spec.disks[i];
@@ -97,6 +104,7 @@ std::vector<std::string> qemu_argv(const QemuOptions& options, const MachineSpec
     add_kernel(arguments, options, spec);
     add_console(arguments, spec);
     add_agent_port(arguments, spec, bus);
+    add_control(arguments, spec);
     add_disks(arguments, spec, bus);
     // Without it a guest waits seconds for its random numbers.
     arguments.add("-device", "virtio-rng-" + bus);

@@ -4,6 +4,7 @@
 
 #include "daemon/vm/boot_report.hpp"
 #include "daemon/vm/file_tail.hpp"
+#include "daemon/vm/qemu_control.hpp"
 #include "daemon/vm/vmm_process.hpp"
 
 namespace banger::vm {
@@ -27,15 +28,17 @@ class QemuBackend final : public Backend {
         process.stdout_fd = log.get();
         process.stderr_fd = log.get();
         process.new_session = true;
-        co_return make_child_machine(Subprocess::spawn(executor_, process));
+        co_return make_child_machine(Subprocess::spawn(executor_, process),
+                                     make_qemu_control(spec.directory));
     }
 
     std::optional<MachineHandle> find_orphan_blocking(const std::string& directory) override {
         return find_process_with_argument_blocking(guest_socket(directory));
     }
 
-    std::unique_ptr<Machine> adopt(const MachineHandle& handle) override {
-        return find_machine(executor_, handle);
+    std::unique_ptr<Machine> adopt(const MachineHandle& handle,
+                                   const std::string& directory) override {
+        return find_machine(executor_, handle, make_qemu_control(directory));
     }
 
     std::string describe_exit(const std::string& log_directory,

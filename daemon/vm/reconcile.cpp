@@ -6,6 +6,7 @@
 #include <set>
 
 #include "daemon/vm/adopt.hpp"
+#include "daemon/vm/pause.hpp"
 #include "daemon/vm/stop.hpp"
 #include "daemon/vm/supervise.hpp"
 #include "pipelines/io/blocking_pool.hpp"
@@ -19,7 +20,8 @@ constexpr int kStopSeconds = 10;
 
 Task<void> settle_without_vmm(VmContext& context, InstancePtr vm) {
     vm->record.pid.reset();
-    if (vm->record.state == VmState::running) {
+    vm->record.pause_reason.reset();
+    if (is_up(vm->record.state)) {
         vm->record.error = "its vmm ended while no daemon was running";
     }
     vm->record.state = VmState::stopped;
@@ -52,6 +54,8 @@ Task<void> reconcile_vm(VmContext& context, InstancePtr vm) {
         co_await settle_without_vmm(context, vm);
     } else if (state == VmState::stopping) {
         context.background.spawn(finish_stop(context, vm));
+    } else if (state == VmState::paused) {
+        context.background.spawn(pause_again(vm));
     }
 }
 

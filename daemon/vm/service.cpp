@@ -6,6 +6,7 @@
 #include "daemon/vm/create.hpp"
 #include "daemon/vm/file_tail.hpp"
 #include "daemon/vm/instance.hpp"
+#include "daemon/vm/pause.hpp"
 #include "daemon/vm/reconcile.hpp"
 #include "daemon/vm/stop.hpp"
 #include "daemon/vm/supervise.hpp"
@@ -35,6 +36,8 @@ class Service final : public VmService {
     Task<api::VmInfo> start(std::string ref, ProgressSink progress) override;
     Task<api::VmInfo> stop(std::string ref, int seconds, ProgressSink progress) override;
     Task<void> remove(std::string ref, bool force, ProgressSink progress) override;
+    Task<api::VmInfo> pause(std::string ref) override;
+    Task<api::VmInfo> resume(std::string ref) override;
     Task<std::unique_ptr<ExecSession>> exec(std::string ref, api::ExecRequest request) override;
     Task<std::string> serial_log(std::string ref, std::size_t bytes) override;
     Task<void> reconcile() override { return reconcile_vms(context_); }
@@ -149,6 +152,9 @@ Task<api::VmInfo> Service::start(std::string ref, ProgressSink progress) {
     if (vm->removed) find(ref);
     // Starting what runs is done already.
     if (vm->record.state == VmState::running) co_return to_info(vm->record);
+    if (vm->record.state == VmState::paused) {
+        fail(Errc::conflict, "vm '{}' is paused; resume it", vm->record.name);
+    }
     auto options = boot_options({}, context_.deps.config);
     co_await boot(context_, vm, options, std::move(progress));
     co_return to_info(vm->record);
@@ -179,7 +185,7 @@ Task<api::VmInfo> Service::stop(std::string ref, int seconds, ProgressSink progr
 /// Its own creation may be ended without force: nobody has had the VM yet.
 void check_not_in_use(const VmRecord& record) {
     bool starting = record.state == VmState::starting && !record.provisional;
-    if (!starting && record.state != VmState::running) return;
+    if (!starting && !is_up(record.state)) return;
     fail(Errc::conflict, "vm '{}' is {}; stop it first, or use --force", record.name,
          to_string(record.state));
 }
@@ -194,6 +200,22 @@ Task<void> Service::remove(std::string ref, bool force, ProgressSink) {
     if (vm->removed) co_return;
     if (!force) check_not_in_use(vm->record);
     co_await destroy(context_, vm);
+}
+
+Task<api::VmInfo> Service::pause(std::string ref) {
+    auto vm = find(ref);
+    auto held = co_await vm->lock.acquire();
+    if (vm->removed) find(ref);
+    co_await vm::pause(context_, vm, "asked for");
+    co_return to_info(vm->record);
+}
+
+Task<api::VmInfo> Service::resume(std::string ref) {
+    auto vm = find(ref);
+    auto held = co_await vm->lock.acquire();
+    if (vm->removed) find(ref);
+    co_await vm::resume(context_, vm);
+    co_return to_info(vm->record);
 }
 
 Task<std::unique_ptr<ExecSession>> Service::exec(std::string ref, api::ExecRequest request) {

@@ -20,7 +20,10 @@ namespace {
 /// After a restart of the daemon the guest needs a moment to say hello again.
 constexpr std::chrono::seconds kAgentPatience{5};
 
-Task<void> ask_guest(std::shared_ptr<Run> run, Clock::time_point deadline) {
+Task<void> ask_guest(std::shared_ptr<Run> run, bool paused, Clock::time_point deadline) {
+    if (paused) {
+        co_await with_timeout(deadline - Clock::now(), run->machine->resume(), "it stays paused");
+    }
     auto patience = std::min<Clock::duration>(kAgentPatience, deadline - Clock::now());
     auto agent = co_await with_timeout(patience, wait_agent(run), "its agent is not connected");
     co_await agent->shutdown(deadline - Clock::now());
@@ -30,7 +33,7 @@ Task<void> ask_guest(std::shared_ptr<Run> run, Clock::time_point deadline) {
 /// True when the VMM ended; false, with the reason in the log, when it has to be killed.
 Task<bool> ended_when_asked(Instance& vm, Clock::time_point deadline) {
     try {
-        co_await ask_guest(vm.run, deadline);
+        co_await ask_guest(vm.run, vm.record.pause_reason.has_value(), deadline);
     } catch (const Error& e) {
         // The agent's connection goes with the machine: that is the end that was asked for.
         if (!vm.run->ended) {
@@ -54,6 +57,7 @@ Task<void> stop_steps(VmContext& context, InstancePtr vm, int seconds, ProgressS
     vm->run.reset();
     vm->record.pid.reset();
     vm->record.error.reset();
+    vm->record.pause_reason.reset();
     co_await context.clear_runtime(vm->record);
     co_await context.note(*vm, VmEvent::powered_off);
 }

@@ -71,6 +71,7 @@ Task<void> settle(VmContext& context, Instance& vm, const Run& run) {
         spdlog::warn("vm '{}': {}", vm.record.name, *vm.record.error);
     }
     vm.record.pid.reset();
+    vm.record.pause_reason.reset();
     vm.run.reset();
     co_await context.note(vm, clean ? VmEvent::powered_off : VmEvent::crashed);
     co_await context.clear_runtime(vm.record);
@@ -92,7 +93,7 @@ Task<void> supervise_run(VmContext& context, InstancePtr vm, std::shared_ptr<Run
     co_await watch_run(context, vm, run);
     auto held = co_await vm->lock.acquire();
     // Whoever stopped or undid it has settled the state by now.
-    if (vm->run != run || vm->record.state != VmState::running) co_return;
+    if (vm->run != run || !is_up(vm->record.state)) co_return;
     try {
         co_await settle(context, *vm, *run);
     } catch (const std::exception& e) {

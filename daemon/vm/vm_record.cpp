@@ -21,6 +21,7 @@ api::VmInfo to_info(const VmRecord& record) {
     info.isolation = record.isolation;
     info.pid = record.pid;
     info.boot_id = record.boot_id;
+    info.pause_reason = record.pause_reason;
     info.created_at = record.created_at;
     info.started_at = record.started_at;
     info.error = record.error;

@@ -36,6 +36,7 @@ struct VmRecord {
     std::optional<int> pid;  ///< of the VMM, with its start time
     std::uint64_t start_time = 0;
     std::optional<std::string> boot_id;
+    std::optional<std::string> pause_reason;  ///< of a paused one
     std::string created_at;
     std::optional<std::string> started_at;
     std::optional<std::string> error;
@@ -44,7 +45,8 @@ struct VmRecord {
 BOOST_DESCRIBE_STRUCT(VmRecord, (),
                       (id, name, state, provisional, image, image_id, image_digest, rootfs, kernel,
                        vcpu, memory_mib, disk_size, disk_mode, init, env, working_dir, backend,
-                       isolation, pid, start_time, boot_id, created_at, started_at, error, boot))
+                       isolation, pid, start_time, boot_id, pause_reason, created_at, started_at,
+                       error, boot))
 
 /// What clients see of it.
 api::VmInfo to_info(const VmRecord& record);

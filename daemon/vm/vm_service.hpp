@@ -26,6 +26,10 @@ class VmService {
     virtual Task<api::VmInfo> stop(std::string ref, int seconds, ProgressSink progress) = 0;
     /// Stops it hard when it runs and `force`; Error{conflict} when it runs and not.
     virtual Task<void> remove(std::string ref, bool force, ProgressSink progress) = 0;
+    /// The guest's processors stand still until resume(). Pausing what is paused is done already;
+    /// Error{conflict} for what does not run.
+    virtual Task<api::VmInfo> pause(std::string ref) = 0;
+    virtual Task<api::VmInfo> resume(std::string ref) = 0;
     virtual Task<std::unique_ptr<ExecSession>> exec(std::string ref, api::ExecRequest request) = 0;
     /// The serial console's last `bytes`.
     virtual Task<std::string> serial_log(std::string ref, std::size_t bytes) = 0;

@@ -19,7 +19,8 @@ VmState parse_state(std::string_view word) {
 std::optional<VmState> next_state(VmState state, VmEvent event) {
     using S = VmState;
     bool idle = state == S::created || state == S::stopped || state == S::error;
-    bool started = state == S::starting || state == S::running || state == S::stopping;
+    bool up = is_up(state);
+    bool started = up || state == S::starting || state == S::stopping;
     switch (event) {
         case VmEvent::start:
             return idle ? std::optional(S::starting) : std::nullopt;
@@ -29,9 +30,12 @@ std::optional<VmState> next_state(VmState state, VmEvent event) {
             return state == S::starting ? std::optional(S::error) : std::nullopt;
         case VmEvent::start_undone:
             return state == S::starting ? std::optional(S::stopped) : std::nullopt;
+        case VmEvent::pause:
+            return up ? std::optional(S::paused) : std::nullopt;
+        case VmEvent::resume:
+            return up ? std::optional(S::running) : std::nullopt;
         case VmEvent::stop:
-            return state == S::running || state == S::stopping ? std::optional(S::stopping)
-                                                               : std::nullopt;
+            return up || state == S::stopping ? std::optional(S::stopping) : std::nullopt;
         case VmEvent::powered_off:
             return started ? std::optional(S::stopped) : std::nullopt;
         case VmEvent::crashed:
@@ -45,8 +49,12 @@ std::optional<VmState> next_state(VmState state, VmEvent event) {
 }
 
 bool may_have_vmm(VmState state) {
-    return state == VmState::starting || state == VmState::running || state == VmState::stopping ||
+    return state == VmState::starting || is_up(state) || state == VmState::stopping ||
            state == VmState::deleting;
+}
+
+bool is_up(VmState state) {
+    return state == VmState::running || state == VmState::paused;
 }
 
 }  // namespace banger::vm

@@ -8,8 +8,8 @@ namespace banger::vm {
 
 /// The states of a VM. `starting`, `stopping` and `deleting` are on the way: after a crash of the
 /// daemon the next start finishes or undoes them.
-enum class VmState { created, starting, running, stopping, stopped, error, deleting };
-BOOST_DESCRIBE_ENUM(VmState, created, starting, running, stopping, stopped, error, deleting)
+enum class VmState { created, starting, running, paused, stopping, stopped, error, deleting };
+BOOST_DESCRIBE_ENUM(VmState, created, starting, running, paused, stopping, stopped, error, deleting)
 
 /// What happens to a VM.
 enum class VmEvent {
@@ -17,6 +17,8 @@ enum class VmEvent {
     ready,         ///< the guest said hello
     start_failed,  ///< the boot came to nothing
     start_undone,  ///< the boot was cancelled
+    pause,         ///< asked for
+    resume,        ///< the guest's processors run again
     stop,          ///< asked for
     powered_off,   ///< the VMM has ended as it should
     crashed,       ///< the VMM has ended as it should not
@@ -32,5 +34,7 @@ std::optional<VmState> next_state(VmState state, VmEvent event);
 
 /// A VMM may be running in this state.
 bool may_have_vmm(VmState state);
+/// Its guest has booted and is there: running, or paused.
+bool is_up(VmState state);
 
 }  // namespace banger::vm

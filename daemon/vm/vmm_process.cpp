@@ -14,27 +14,44 @@
 namespace banger::vm {
 namespace {
 
-class ChildMachine final : public Machine {
+/// A process, and the way its backend speaks with it.
+class ControlledMachine : public Machine {
   public:
-    explicit ChildMachine(Subprocess process) : process_(std::move(process)) {}
+    explicit ControlledMachine(std::unique_ptr<MachineControl> control)
+        : control_(std::move(control)) {}
+    Task<void> pause() override { return control_->pause(); }
+    Task<void> resume() override { return control_->resume(); }
+    Task<void> grow_disk(std::size_t index, std::string path, std::uint64_t bytes) override {
+        return control_->grow_disk(index, std::move(path), bytes);
+    }
+
+  private:
+    std::unique_ptr<MachineControl> control_;
+};
+
+class ChildMachine final : public ControlledMachine {
+  public:
+    ChildMachine(Subprocess process, std::unique_ptr<MachineControl> control)
+        : ControlledMachine(std::move(control)), process_(std::move(process)) {}
     MachineHandle handle() const override { return {process_.pid(), process_.start_time()}; }
     Task<std::optional<ExitStatus>> wait_end() override { co_return co_await process_.wait(); }
-    void kill() noexcept override { process_.signal(SIGKILL); }
+    void signal(int number) noexcept override { process_.signal(number); }
 
   private:
     Subprocess process_;
 };
 
-class AdoptedMachine final : public Machine {
+class AdoptedMachine final : public ControlledMachine {
   public:
-    AdoptedMachine(MachineHandle handle, std::unique_ptr<ForeignProcess> process)
-        : handle_(handle), process_(std::move(process)) {}
+    AdoptedMachine(MachineHandle handle, std::unique_ptr<ForeignProcess> process,
+                   std::unique_ptr<MachineControl> control)
+        : ControlledMachine(std::move(control)), handle_(handle), process_(std::move(process)) {}
     MachineHandle handle() const override { return handle_; }
     Task<std::optional<ExitStatus>> wait_end() override {
         co_await process_->wait_gone();
         co_return std::nullopt;
     }
-    void kill() noexcept override { process_->signal(SIGKILL); }
+    void signal(int number) noexcept override { process_->signal(number); }
 
   private:
     MachineHandle handle_;
@@ -61,15 +78,17 @@ bool was_given(const std::filesystem::path& directory, const std::string& argume
 
 }  // namespace
 
-std::unique_ptr<Machine> make_child_machine(Subprocess process) {
-    return std::make_unique<ChildMachine>(std::move(process));
+std::unique_ptr<Machine> make_child_machine(Subprocess process,
+                                            std::unique_ptr<MachineControl> control) {
+    return std::make_unique<ChildMachine>(std::move(process), std::move(control));
 }
 
 std::unique_ptr<Machine> find_machine(boost::asio::any_io_executor executor,
-                                      const MachineHandle& handle) {
+                                      const MachineHandle& handle,
+                                      std::unique_ptr<MachineControl> control) {
     auto process = ForeignProcess::find(std::move(executor), handle.pid, handle.start_time);
     if (!process) return nullptr;
-    return std::make_unique<AdoptedMachine>(handle, std::move(process));
+    return std::make_unique<AdoptedMachine>(handle, std::move(process), std::move(control));
 }
 
 std::optional<MachineHandle> find_process_with_argument_blocking(const std::string& argument) {

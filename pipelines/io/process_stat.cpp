@@ -7,6 +7,15 @@
 #include <string>
 
 namespace banger {
+namespace {
+
+void skip(std::istream& fields, int first, int last) {
+    std::string skipped;
+    for (int field = first; field <= last; ++field)
+        fields >> skipped;
+}
+
+}  // namespace
 
 std::optional<ProcessStat> read_process_stat(int pid) {
     std::ifstream file(fmt::format("/proc/{}/stat", pid));
@@ -18,10 +27,14 @@ std::optional<ProcessStat> read_process_stat(int pid) {
     std::istringstream fields(line.substr(name_end + 1));
     ProcessStat stat;
     fields >> stat.state;
-    std::string skipped;
-    for (int field = 4; field < 22; ++field)
-        fields >> skipped;
+    skip(fields, 4, 13);
+    std::uint64_t system_ticks = 0;
+    fields >> stat.cpu_ticks >> system_ticks;
+    stat.cpu_ticks += system_ticks;
+    skip(fields, 16, 21);
     fields >> stat.start_time;
+    skip(fields, 23, 23);
+    fields >> stat.rss_pages;
     if (!fields) return std::nullopt;
     return stat;
 }

@@ -171,6 +171,18 @@ Task<void> FakeVms::remove(std::string ref, bool force, ProgressSink) {
     co_return;
 }
 
+Task<api::VmInfo> FakeVms::pause(std::string ref) {
+    auto& info = get(ref);
+    info.state = "paused";
+    co_return info;
+}
+
+Task<api::VmInfo> FakeVms::resume(std::string ref) {
+    auto& info = get(ref);
+    info.state = "running";
+    co_return info;
+}
+
 Task<std::unique_ptr<vm::ExecSession>> FakeVms::exec(std::string ref, api::ExecRequest request) {
     if (get(ref).state != "running") fail(Errc::conflict, "the VM '{}' is not running", ref);
     last_exec = request;

@@ -39,6 +39,8 @@ class FakeVms final : public vm::VmService {
     Task<api::VmInfo> start(std::string ref, ProgressSink progress) override;
     Task<api::VmInfo> stop(std::string ref, int seconds, ProgressSink progress) override;
     Task<void> remove(std::string ref, bool force, ProgressSink progress) override;
+    Task<api::VmInfo> pause(std::string ref) override;
+    Task<api::VmInfo> resume(std::string ref) override;
     Task<std::unique_ptr<vm::ExecSession>> exec(std::string ref, api::ExecRequest request) override;
     Task<std::string> serial_log(std::string ref, std::size_t bytes) override;
     Task<void> reconcile() override;

@@ -18,7 +18,9 @@ class NamedBackend final : public Backend {
     bool uses_vsock() const override { return false; }
     Task<std::unique_ptr<Machine>> launch(const MachineSpec&) override { co_return nullptr; }
     std::optional<MachineHandle> find_orphan_blocking(const std::string&) override { return {}; }
-    std::unique_ptr<Machine> adopt(const MachineHandle&) override { return nullptr; }
+    std::unique_ptr<Machine> adopt(const MachineHandle&, const std::string&) override {
+        return nullptr;
+    }
     std::string describe_exit(const std::string&, const std::optional<ExitStatus>&) const override {
         return "";
     }

@@ -23,6 +23,18 @@ TEST_CASE("a boot that fails ends in error, one that is undone in stopped") {
     CHECK(next_state(VmState::error, VmEvent::start) == VmState::starting);
 }
 
+TEST_CASE("a vm pauses and goes on, and is stopped from either") {
+    CHECK(next_state(VmState::running, VmEvent::pause) == VmState::paused);
+    CHECK(next_state(VmState::paused, VmEvent::resume) == VmState::running);
+    CHECK(next_state(VmState::paused, VmEvent::stop) == VmState::stopping);
+    CHECK(next_state(VmState::paused, VmEvent::crashed) == VmState::error);
+    for (auto state : {VmState::created, VmState::starting, VmState::stopping, VmState::stopped,
+                       VmState::error, VmState::deleting}) {
+        CHECK_FALSE(next_state(state, VmEvent::pause));
+        CHECK_FALSE(next_state(state, VmEvent::resume));
+    }
+}
+
 TEST_CASE("a vmm that crashes is an error, unless a stop was asked for") {
     CHECK(next_state(VmState::running, VmEvent::crashed) == VmState::error);
     CHECK(next_state(VmState::running, VmEvent::powered_off) == VmState::stopped);
@@ -30,7 +42,7 @@ TEST_CASE("a vmm that crashes is an error, unless a stop was asked for") {
 }
 
 TEST_CASE("what runs is neither started nor removed, what stands still is not stopped") {
-    for (auto state : {VmState::starting, VmState::running, VmState::stopping}) {
+    for (auto state : {VmState::starting, VmState::running, VmState::paused, VmState::stopping}) {
         CHECK_FALSE(next_state(state, VmEvent::start));
         CHECK_FALSE(next_state(state, VmEvent::remove));
     }
@@ -48,8 +60,8 @@ TEST_CASE("nothing leads out of deleting but more deleting") {
 }
 
 TEST_CASE("states have the names of the api and come back from them") {
-    for (auto state : {VmState::created, VmState::starting, VmState::running, VmState::stopping,
-                       VmState::stopped, VmState::error, VmState::deleting}) {
+    for (auto state : {VmState::created, VmState::starting, VmState::running, VmState::paused,
+                       VmState::stopping, VmState::stopped, VmState::error, VmState::deleting}) {
         CHECK(vm::parse_state(vm::to_string(state)) == state);
     }
     CHECK(vm::to_string(VmState::stopping) == "stopping");

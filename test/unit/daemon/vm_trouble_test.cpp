@@ -37,7 +37,10 @@ class FakeMachine final : public Machine {
             co_await vmm_.changed.wait();
         co_return std::nullopt;
     }
-    void kill() noexcept override {
+    Task<void> pause() override { co_return; }
+    Task<void> resume() override { co_return; }
+    Task<void> grow_disk(std::size_t, std::string, std::uint64_t) override { co_return; }
+    void signal(int) noexcept override {
         vmm_.alive = false;
         vmm_.changed.notify();
     }
@@ -58,7 +61,7 @@ class FakeBackend final : public Backend {
         co_return nullptr;
     }
     std::optional<MachineHandle> find_orphan_blocking(const std::string&) override { return {}; }
-    std::unique_ptr<Machine> adopt(const MachineHandle&) override {
+    std::unique_ptr<Machine> adopt(const MachineHandle&, const std::string&) override {
         if (vmm_.hidden) fail(Errc::unavailable, "too many open files");
         return vmm_.alive ? std::make_unique<FakeMachine>(vmm_) : nullptr;
     }
