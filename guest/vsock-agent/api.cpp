@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <cerrno>
@@ -49,6 +50,7 @@ void Api::handle(std::string_view method, std::string_view path, std::string_vie
     const bool get = method == "GET";
     const bool post = method == "POST";
     if (get && path == "/v1/health") return health(respond);
+    if (get && path == "/v1/listeners") return list_listeners(respond);
     if (post && path == "/v1/clock") return set_clock(body, respond);
     if (post && path == "/v1/shutdown") return shut_down(body, respond);
     if (post && path == "/v1/sync") {
@@ -59,6 +61,15 @@ void Api::handle(std::string_view method, std::string_view path, std::string_vie
     }
     respond(404, error_body("not_found",
                             "the agent has no " + std::string(method) + " " + std::string(path)));
+}
+
+void Api::list_listeners(const Respond& respond) {
+    boost::json::array listeners;
+    for (const Listener& listener : listeners_.read()) {
+        listeners.push_back(boost::json::object{
+            {"address", listener.address}, {"port", listener.port}, {"process", listener.process}});
+    }
+    respond(200, boost::json::serialize(boost::json::object{{"listeners", std::move(listeners)}}));
 }
 
 void Api::health(const Respond& respond) {

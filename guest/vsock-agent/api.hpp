@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "guest/vsock-agent/agent_info.hpp"
+#include "guest/vsock-agent/listeners.hpp"
 #include "guest/vsock-agent/loop.hpp"
 #include "guest/vsock-agent/system_state.hpp"
 
@@ -15,7 +16,7 @@ using Respond = std::function<void(int status, std::string json)>;
 
 std::string error_body(std::string_view code, std::string_view message);
 
-/// Every request but exec, which is joined to its stream by Session.
+/// Every request but exec and connect, which are joined to their streams by Session.
 class Api {
   public:
     Api(Loop& loop, const AgentInfo& info) : loop_(loop), info_(info), system_(loop) {}
@@ -25,6 +26,7 @@ class Api {
     const AgentInfo& info() const { return info_; }
 
   private:
+    void list_listeners(const Respond& respond);
     void health(const Respond& respond);
     void sync(std::function<void(bool)> done);
     void shut_down(std::string_view body, const Respond& respond);
@@ -32,6 +34,7 @@ class Api {
     Loop& loop_;
     const AgentInfo& info_;
     SystemState system_;
+    ListenerTable listeners_;
 };
 
 }  // namespace banger::guest

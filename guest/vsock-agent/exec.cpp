@@ -24,7 +24,7 @@ constexpr std::size_t kSmallestDirectRead = 512;
 
 }  // namespace
 
-std::shared_ptr<Exec> Exec::start(Loop& loop, const Command& command, ExecStream stream,
+std::shared_ptr<Exec> Exec::start(Loop& loop, const Command& command, StreamEnd stream,
                                   int& error) {
     Process process;
     error = start_process(command, process);
@@ -34,7 +34,7 @@ std::shared_ptr<Exec> Exec::start(Loop& loop, const Command& command, ExecStream
     return exec;
 }
 
-Exec::Exec(Loop& loop, Process process, bool tty, ExecStream stream)
+Exec::Exec(Loop& loop, Process process, bool tty, StreamEnd stream)
     : loop_(loop),
       stream_(std::move(stream)),
       pid_(process.pid),

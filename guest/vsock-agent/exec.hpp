@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,14 +9,9 @@
 #include "guest/vsock-agent/loop.hpp"
 #include "guest/vsock-agent/process.hpp"
 #include "guest/vsock-agent/protocol.hpp"
+#include "guest/vsock-agent/stream_end.hpp"
 
 namespace banger::guest {
-
-/// What an exec asks of the HTTP/2 stream it is joined to; both may be called from any handler.
-struct ExecStream {
-    std::function<void()> output_ready;         ///< read_output() has something again
-    std::function<void(std::size_t)> consumed;  ///< so many bytes of input need no room any more
-};
 
 /// One process joined to one stream, until the stream goes: nothing is buffered but what the
 /// stream's window lets in, and output is read from the pipe only when the stream asks for it. Kept
@@ -25,9 +19,9 @@ struct ExecStream {
 class Exec : public std::enable_shared_from_this<Exec> {
   public:
     /// nullptr and `error` (-errno) when it cannot be started.
-    static std::shared_ptr<Exec> start(Loop& loop, const Command& command, ExecStream stream,
+    static std::shared_ptr<Exec> start(Loop& loop, const Command& command, StreamEnd stream,
                                        int& error);
-    Exec(Loop& loop, Process process, bool tty, ExecStream stream);
+    Exec(Loop& loop, Process process, bool tty, StreamEnd stream);
 
     void take_frame(Channel channel, std::string_view payload);
     /// No more input will come: closes the process's standard input once it is written.
@@ -64,7 +58,7 @@ class Exec : public std::enable_shared_from_this<Exec> {
     void resize(std::string_view payload);
 
     Loop& loop_;
-    ExecStream stream_;
+    StreamEnd stream_;
     pid_t pid_;
     Fd pidfd_;
     Fd input_;

@@ -27,6 +27,10 @@
 //   GET  /v1/health    -> 200 {"boot_id","uptime_ms","init","system"}; system is systemd's
 //                         "running"|"degraded"|"starting"|… or "none"
 //   POST /v1/exec      -> frames both ways, see below
+//   GET  /v1/listeners -> 200 {"listeners":[{"address","port","process"}]}: the TCP sockets that
+//                         wait for connections, by port, at most 4096; process is "" where not
+//                         known
+//   POST /v1/connect?port=N -> bytes both ways, see below
 //   POST /v1/sync      -> 204 after sync(2)
 //   POST /v1/shutdown  {"reboot":bool} -> 204 once file systems are synced; then powers off (or
 //                         reboots) within kShutdownSeconds; a systemd stops its services first
@@ -44,6 +48,13 @@
 // stops the process's pipe, nothing is buffered without bound. When the stream is reset (the client
 // vanished), the process group gets SIGHUP, then SIGKILL 2 s later. Output that comes later than
 // 100 ms after the process's end is not waited for.
+
+// CONNECT. The stream is a TCP connection to that port of the guest, tried at 127.0.0.1, at ::1 and
+// at the address of whoever listens there. The response header comes when it stands, or an error
+// body: 400 for no port, 503 when nothing accepts there. Bodies are the bytes. The end of one body
+// shuts that direction and leaves the other as it is; a reset of the stream is a reset of the
+// connection, both ways. When the guest's process takes nothing more, the guest resets the stream
+// once it has said all. Flow control is HTTP/2's: a side that does not read stops the other.
 
 #include <cstddef>
 #include <cstdint>

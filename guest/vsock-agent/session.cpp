@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 
 #include "guest/vsock-agent/session_callbacks.hpp"
@@ -54,6 +55,7 @@ int Session::open() {
 Session::~Session() {
     for (auto& [id, stream] : streams_) {
         if (stream.exec) stream.exec->detach();
+        if (stream.tunnel) stream.tunnel->abort();
     }
     nghttp2_session_del(session_);
 }
@@ -105,8 +107,17 @@ void Session::on_header(std::int32_t id, std::string_view name, std::string_view
     Stream* stream = find(id);
     if (stream == nullptr) return;
     if (name == ":method") stream->method = value;
-    if (name == ":path") stream->path = value.substr(0, value.find('?'));
+    if (name == ":path") {
+        stream->path = value.substr(0, value.find('?'));
+        stream->query = value.substr(std::min(stream->path.size() + 1, value.size()));
+    }
     stream->is_exec = stream->method == "POST" && stream->path == "/v1/exec";
+}
+
+void Session::on_headers_end(std::int32_t id) {
+    Stream* stream = find(id);
+    if (stream == nullptr || stream->tunnel || stream->answered) return;
+    if (stream->method == "POST" && stream->path == "/v1/connect") start_connect(id, *stream);
 }
 
 void Session::on_data(std::int32_t id, std::string_view bytes) {
@@ -115,6 +126,7 @@ void Session::on_data(std::int32_t id, std::string_view bytes) {
     Stream* stream = find(id);
     if (stream == nullptr) return;
     if (stream->is_exec && !stream->answered) return take_exec_data(id, *stream, bytes);
+    if (stream->tunnel) return stream->tunnel->take(bytes);
     consume(id, bytes.size());
     if (stream->answered) return;
     if (stream->body.size() + bytes.size() > kMaxBody) {
@@ -158,9 +170,40 @@ void Session::start_exec(std::int32_t id, Stream& stream, std::string_view json)
                                           std::string(std::strerror(-failed))));
 }
 
-// The process may outlive this session, never the other way round.
-ExecStream Session::join(std::int32_t id) {
-    ExecStream stream;
+void Session::start_connect(std::int32_t id, Stream& stream) {
+    constexpr std::string_view kName = "port=";
+    std::uint16_t number = 0;
+    const std::string port =
+        stream.query.starts_with(kName) ? stream.query.substr(kName.size()) : std::string();
+    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+    if (error != std::errc() || end != port.data() + port.size() || number == 0) {
+        return respond(id, 400,
+                       error_body("invalid_argument", "expected ?port=, a number from 1 to 65535"));
+    }
+    auto tunnel =
+        Tunnel::open(loop_, number, join(id), [weak = weak_from_this(), id, port](int failed) {
+            if (const auto self = weak.lock()) self->on_connected(id, port, failed);
+        });
+    if (!stream.answered) stream.tunnel = std::move(tunnel);
+}
+
+void Session::on_connected(std::int32_t id, const std::string& port, int error) {
+    Stream* stream = find(id);
+    if (stream == nullptr) return;
+    if (error == 0) {
+        submit(id, 200, "application/octet-stream", true);
+        flush();
+        return;
+    }
+    stream->tunnel.reset();
+    respond(id, 503,
+            error_body("unavailable", "port " + port + " of the guest takes no connection: " +
+                                          std::strerror(error)));
+}
+
+// A process may outlive this session, never the other way round.
+StreamEnd Session::join(std::int32_t id) {
+    StreamEnd stream;
     stream.output_ready = [weak = weak_from_this(), id] {
         const auto self = weak.lock();
         if (!self) return;
@@ -171,6 +214,12 @@ ExecStream Session::join(std::int32_t id) {
         const auto self = weak.lock();
         if (!self) return;
         self->consume(id, count);
+        self->flush();
+    };
+    stream.reset = [weak = weak_from_this(), id] {
+        const auto self = weak.lock();
+        if (!self) return;
+        nghttp2_submit_rst_stream(self->session_, NGHTTP2_FLAG_NONE, id, NGHTTP2_CONNECT_ERROR);
         self->flush();
     };
     return stream;
@@ -184,6 +233,7 @@ void Session::on_request_end(std::int32_t id) {
     Stream* stream = find(id);
     if (stream == nullptr || stream->answered) return;
     if (stream->exec) return stream->exec->end_input();
+    if (stream->tunnel) return stream->tunnel->end_input();
     if (stream->is_exec) {
         return respond(id, 400,
                        error_body("invalid_argument", "the exec request frame is missing"));
@@ -221,6 +271,10 @@ ssize_t Session::read_body(std::int32_t id, std::uint8_t* buffer, std::size_t le
     bool finished = false;
     if (stream->exec) {
         count = stream->exec->read_output(buffer, length, finished);
+    } else if (stream->tunnel) {
+        const std::ptrdiff_t got = stream->tunnel->read_output(buffer, length, finished);
+        if (got < 0) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+        count = static_cast<std::size_t>(got);
     } else {
         count = std::min(length, stream->body.size() - stream->sent);
         std::memcpy(buffer, stream->body.data() + stream->sent, count);
@@ -234,7 +288,8 @@ ssize_t Session::read_body(std::int32_t id, std::uint8_t* buffer, std::size_t le
 // The answer is complete; a client that is still sending need not go on (RFC 9113, 8.1).
 void Session::on_end_sent(std::int32_t id) {
     Stream* stream = find(id);
-    if (stream == nullptr) return;
+    // A connection may go on the other way.
+    if (stream == nullptr || (stream->tunnel && !stream->tunnel->input_broken())) return;
     stream->answered = true;
     stream->exec.reset();
     if (nghttp2_session_get_stream_remote_close(session_, id) == 0) {
@@ -242,12 +297,14 @@ void Session::on_end_sent(std::int32_t id) {
     }
 }
 
-void Session::on_stream_close(std::int32_t id, std::uint32_t) {
+void Session::on_stream_close(std::int32_t id, std::uint32_t code) {
     Stream* stream = find(id);
     if (stream == nullptr) return;
     const auto exec = std::move(stream->exec);
+    const auto tunnel = std::move(stream->tunnel);
     streams_.erase(id);
     if (exec) exec->hang_up();
+    if (tunnel) code == NGHTTP2_NO_ERROR ? tunnel->finish() : tunnel->abort();
 }
 
 }  // namespace banger::guest

@@ -14,11 +14,12 @@
 #include "guest/vsock-agent/exec.hpp"
 #include "guest/vsock-agent/frame.hpp"
 #include "guest/vsock-agent/loop.hpp"
+#include "guest/vsock-agent/tunnel.hpp"
 
 namespace banger::guest {
 
 /// One HTTP/2 session as the server, without the transport: bytes in by feed(), out by `write`.
-/// Its end detaches the processes it started; they live on.
+/// Its end detaches the processes it started; they live on. Its connections break.
 class Session : public std::enable_shared_from_this<Session> {
   public:
     /// Takes some of the bytes, or -EAGAIN, or another -errno; never blocks.
@@ -40,13 +41,15 @@ class Session : public std::enable_shared_from_this<Session> {
   private:
     struct Stream {
         std::string method;
-        std::string path;
+        std::string path;      ///< without the query
+        std::string query;     ///< what follows the '?'
         std::string body;      ///< of a request; of the answer once `answered`
         std::size_t sent = 0;  ///< bytes of the answer
         bool answered = false;
         bool is_exec = false;
         FrameReader frames;
         std::shared_ptr<Exec> exec;
+        std::shared_ptr<Tunnel> tunnel;
     };
 
     Session(Loop& loop, Api& api, Write write) : loop_(loop), api_(api), write_(std::move(write)) {}
@@ -55,6 +58,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
     void on_request_headers(std::int32_t id);
     void on_header(std::int32_t id, std::string_view name, std::string_view value);
+    void on_headers_end(std::int32_t id);
     void on_data(std::int32_t id, std::string_view bytes);
     void on_request_end(std::int32_t id);
     void on_stream_close(std::int32_t id, std::uint32_t code);
@@ -64,7 +68,9 @@ class Session : public std::enable_shared_from_this<Session> {
     void take_exec_frame(std::int32_t id, Stream& stream, Channel channel,
                          std::string_view payload);
     void start_exec(std::int32_t id, Stream& stream, std::string_view json);
-    ExecStream join(std::int32_t id);
+    void start_connect(std::int32_t id, Stream& stream);
+    void on_connected(std::int32_t id, const std::string& port, int error);
+    StreamEnd join(std::int32_t id);
     void respond(std::int32_t id, int status, std::string json);
     void submit(std::int32_t id, int status, const char* type, bool with_body);
     ssize_t read_body(std::int32_t id, std::uint8_t* buffer, std::size_t length,

@@ -34,6 +34,7 @@ struct SessionCallbacks {
     }
 
     static int frame_received(nghttp2_session*, const nghttp2_frame* frame, void* user) noexcept {
+        if (frame->hd.type == NGHTTP2_HEADERS) self(user).on_headers_end(frame->hd.stream_id);
         const bool has_end = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
         if (has_end && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
             self(user).on_request_end(frame->hd.stream_id);

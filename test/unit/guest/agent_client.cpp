@@ -62,8 +62,17 @@ struct ClientCallbacks {
         });
     }
 
-    static int close(nghttp2_session*, std::int32_t id, std::uint32_t, void* user) {
+    static int frame(nghttp2_session*, const nghttp2_frame* frame, void* user) {
+        const bool has_end = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
+        if (has_end && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
+            self(user).streams_[frame->hd.stream_id].response_ended = true;
+        }
+        return 0;
+    }
+
+    static int close(nghttp2_session*, std::int32_t id, std::uint32_t code, void* user) {
         self(user).streams_[id].closed = true;
+        self(user).streams_[id].close_code = code;
         return 0;
     }
 
@@ -125,6 +134,7 @@ void AgentClient::start_session() {
     nghttp2_session_callbacks_new(&callbacks);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, ClientCallbacks::header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, ClientCallbacks::data);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, ClientCallbacks::frame);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, ClientCallbacks::close);
     nghttp2_session_client_new(&session_, callbacks, this);
     nghttp2_session_callbacks_del(callbacks);
@@ -155,6 +165,22 @@ std::int32_t AgentClient::submit(const std::string& method, const std::string& p
 
 std::int32_t AgentClient::start_exec(const std::string& request) {
     return submit("POST", "/v1/exec", true, guest::make_frame(Channel::request, request));
+}
+
+std::int32_t AgentClient::start_connect(const std::string& query) {
+    const std::int32_t id = submit("POST", "/v1/connect" + query, true, {});
+    streams_[id].is_exec = false;
+    return id;
+}
+
+void AgentClient::send_bytes(std::int32_t id, std::string_view bytes) {
+    stream(id).to_send += bytes;
+    nghttp2_session_resume_data(session_, id);
+}
+
+void AgentClient::end(std::int32_t id) {
+    stream(id).ended = true;
+    nghttp2_session_resume_data(session_, id);
 }
 
 void AgentClient::send(std::int32_t id, Channel channel, std::string_view payload) {

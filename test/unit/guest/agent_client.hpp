@@ -27,7 +27,9 @@ class AgentClient {
         std::string error;
         std::string status;  ///< the exec's status frame
         std::size_t out_bytes = 0;
+        bool response_ended = false;
         bool closed = false;
+        std::uint32_t close_code = 0;
         bool is_exec = false;
         std::string to_send;
         std::size_t sent = 0;
@@ -42,6 +44,11 @@ class AgentClient {
     std::string wait_hello(std::chrono::milliseconds deadline);
     void start_session();
 
+    /// A connection to a port of the guest: bytes both ways.
+    std::int32_t start_connect(const std::string& query);
+    void send_bytes(std::int32_t id, std::string_view bytes);
+    /// Ends the request's body.
+    void end(std::int32_t id);
     std::int32_t start_exec(const std::string& request);
     void send(std::int32_t id, guest::Channel channel, std::string_view payload);
     void close_input(std::int32_t id);
