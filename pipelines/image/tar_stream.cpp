@@ -152,14 +152,13 @@ class TarReader {
                  last_entry());
         }
         input_.drain();
-        contents_.entries.shrink_to_fit();
         return std::move(contents_);
     }
 
   private:
     std::string last_entry() const {
         if (contents_.entries.empty()) return "its start";
-        return "'" + contents_.entries.back().path.substr(0, 100) + "'";
+        return "'" + contents_.entries.last_path().substr(0, 100) + "'";
     }
 
     /// False where the tar ends between two blocks.
@@ -254,7 +253,7 @@ class TarReader {
             read_content(header, pax, stored, out);
         }
         budget_.take_metadata(metadata_bytes(out));
-        contents_.entries.push_back(std::move(out));
+        contents_.entries.add(out);
     }
 
     /// All of an entry but its content and extended attributes.

@@ -5,7 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "pipelines/image/ext4/staging_tree.hpp"
+#include "pipelines/image/ext4/layer_list.hpp"
+#include "pipelines/image/ext4/warning_list.hpp"
 #include "pipelines/image/image_budget.hpp"
 #include "pipelines/image/tar_input.hpp"
 
@@ -23,7 +24,7 @@ class ContentSink {
 };
 
 struct TarContents {
-    std::vector<LayerEntry> entries;  ///< in the tar's order
+    LayerList entries;  ///< in the tar's order
     WarningList warnings;
 };
 

@@ -9,6 +9,8 @@
 using namespace banger;
 using image::LayerEntry;
 using image::Node;
+using image::NodeId;
+using image::NodeStore;
 using image::NodeType;
 
 namespace {
@@ -60,16 +62,20 @@ LayerEntry entry_from(fuzz::Choices& choices) {
 }
 
 /// Counts the names of each file; directories have one place and names that a path can have.
-void walk(const Node& node, std::map<const Node*, std::uint32_t>& names, std::size_t depth) {
+void walk(const NodeStore& nodes, NodeId id, std::map<NodeId, std::uint32_t>& names,
+          std::size_t depth) {
+    const Node& node = nodes[id];
     fuzz::promise(depth <= 1100);
-    fuzz::promise(++names[&node] == 1 || node.type != NodeType::directory);
-    fuzz::promise(node.type == NodeType::directory || node.children.empty());
-    for (const auto& [name, child] : node.children) {
-        const std::string_view text = name;
+    fuzz::promise(++names[id] == 1 || node.type != NodeType::directory);
+    std::string last;
+    nodes.for_each_name(node, [&](std::string_view text, NodeId child) {
+        fuzz::promise(node.type == NodeType::directory);
         fuzz::promise(!text.empty() && text != "." && text != ".." && text.size() <= 255);
         fuzz::promise(text.find('/') == text.npos && text.find('\0') == text.npos);
-        walk(*child, names, depth + 1);
-    }
+        fuzz::promise(last < text && nodes.find(id, text) == child);
+        last = text;
+        walk(nodes, child, names, depth + 1);
+    });
 }
 
 }  // namespace
@@ -84,10 +90,12 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
             for (auto count = choices.next() % 16; count > 0 && !choices.empty(); --count)
                 layer.push_back(entry_from(choices));
             tree.apply(std::move(layer));
-            std::map<const Node*, std::uint32_t> names;
-            walk(tree.root(), names, 0);
-            for (const auto& [node, count] : names)
-                fuzz::promise(node->type == NodeType::directory || node->links == count);
+            std::map<NodeId, std::uint32_t> names;
+            walk(tree.nodes(), image::NodeStore::kRoot, names, 0);
+            for (const auto& [id, count] : names) {
+                const Node& node = tree.nodes()[id];
+                fuzz::promise(node.type == NodeType::directory || node.links == count);
+            }
         }
     } catch (const Error&) {
     }

@@ -1,5 +1,6 @@
 #include "pipelines/image/tar_stream.hpp"
 
+#include "pipelines/image/ext4/staging_tree.hpp"
 #include "pipelines/io/error.hpp"
 #include "test/fuzz/fuzz.hpp"
 

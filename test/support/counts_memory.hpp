@@ -1,15 +1,20 @@
 #pragma once
 
-namespace banger::test {
-
 // A sanitizer's own memory is many times the program's: figures of memory say nothing then.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool kCountsMemory = false;
+#define BANGER_COUNTS_MEMORY 0
 #elif defined(__has_feature)
-inline constexpr bool kCountsMemory =
-    !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer);
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define BANGER_COUNTS_MEMORY 0
 #else
-inline constexpr bool kCountsMemory = true;
+#define BANGER_COUNTS_MEMORY 1
 #endif
+#else
+#define BANGER_COUNTS_MEMORY 1
+#endif
+
+namespace banger::test {
+
+inline constexpr bool kCountsMemory = BANGER_COUNTS_MEMORY == 1;
 
 }  // namespace banger::test

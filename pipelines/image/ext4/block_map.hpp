@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "pipelines/image/ext4/staging_tree.hpp"
+#include "pipelines/image/ext4/layer_entry.hpp"
 
 namespace banger::image {
 

@@ -6,8 +6,8 @@
 #include <stop_token>
 #include <vector>
 
+#include "pipelines/image/ext4/layer_entry.hpp"
 #include "pipelines/image/ext4/slab_plan.hpp"
-#include "pipelines/image/ext4/staging_tree.hpp"
 #include "pipelines/io/buffer_pool.hpp"
 #include "pipelines/io/file_writer.hpp"
 

@@ -100,12 +100,14 @@ class LeafPacker {
     std::size_t last_ = 0;
 };
 
-DirectoryBlocks build_linear(ext2_filsys fs, const PlannedInode& directory) {
+using Entries = std::span<const DirectoryEntry>;
+
+DirectoryBlocks build_linear(ext2_filsys fs, const PlannedInode& directory, Entries all) {
     DirectoryBlocks blocks;
     LeafPacker packer(fs, blocks.bytes);
     packer.add({".", directory.number, NodeType::directory}, kDotSize);
     packer.add({"..", directory.parent, NodeType::directory}, kDotSize);
-    for (const DirectoryEntry& entry : directory.entries)
+    for (const DirectoryEntry& entry : all)
         packer.add(entry, record_size(entry.name));
     if (directory.number == InodePlan::kLostAndFound) {
         while (blocks.count() < kLostAndFoundBlocks)
@@ -114,12 +116,12 @@ DirectoryBlocks build_linear(ext2_filsys fs, const PlannedInode& directory) {
     return blocks;
 }
 
-std::vector<HashedEntry> sorted_by_hash(ext2_filsys fs, const PlannedInode& directory) {
+std::vector<HashedEntry> sorted_by_hash(ext2_filsys fs, Entries all) {
     int version = fs->super->s_def_hash_version;
     if ((fs->super->s_flags & EXT2_FLAGS_UNSIGNED_HASH) != 0) version += 3;
     std::vector<HashedEntry> entries;
-    entries.reserve(directory.entries.size());
-    for (const DirectoryEntry& entry : directory.entries) {
+    entries.reserve(all.size());
+    for (const DirectoryEntry& entry : all) {
         HashedEntry& hashed = entries.emplace_back();
         hashed.entry = &entry;
         check(ext2fs_dirhash2(version, entry.name.data(), static_cast<int>(entry.name.size()),
@@ -200,11 +202,30 @@ void put_root(ext2_filsys fs, char* block, const PlannedInode& directory, int le
     put_index(block, kRootIndex, lines);
 }
 
-DirectoryBlocks build_indexed(ext2_filsys fs, const PlannedInode& directory) {
+/// How many blocks pack_leaves will fill.
+std::size_t count_leaves(const std::vector<HashedEntry>& entries) {
+    std::size_t leaves = 0;
+    std::size_t used = kLeafSpace;
+    for (const HashedEntry& each : entries) {
+        const std::size_t size = record_size(each.entry->name);
+        if (used + size > kLeafSpace) {
+            ++leaves;
+            used = 0;
+        }
+        used += size;
+    }
+    return leaves;
+}
+
+DirectoryBlocks build_indexed(ext2_filsys fs, const PlannedInode& directory, Entries all) {
     DirectoryBlocks blocks;
     blocks.is_indexed = true;
+    const std::vector<HashedEntry> sorted = sorted_by_hash(fs, all);
+    // A large directory's bytes grown step by step would be in memory thrice.
+    const std::size_t leaves = count_leaves(sorted);
+    blocks.bytes.reserve((leaves + leaves / index_limit(kNodeIndex) + 2) * kBlockSize);
     add_block(blocks.bytes);
-    std::vector<IndexLine> lines = pack_leaves(fs, sorted_by_hash(fs, directory), blocks.bytes);
+    std::vector<IndexLine> lines = pack_leaves(fs, sorted, blocks.bytes);
     int levels = 0;
     if (lines.size() > index_limit(kRootIndex)) {
         lines = add_nodes(lines, blocks.bytes);
@@ -212,7 +233,7 @@ DirectoryBlocks build_indexed(ext2_filsys fs, const PlannedInode& directory) {
     }
     if (lines.size() > index_limit(kRootIndex)) {
         fail(Errc::unsupported, "a directory with {} entries is too large for ext4's index",
-             directory.entries.size());
+             all.size());
     }
     put_root(fs, blocks.bytes.data(), directory, levels, lines);
     return blocks;
@@ -220,11 +241,13 @@ DirectoryBlocks build_indexed(ext2_filsys fs, const PlannedInode& directory) {
 
 }  // namespace
 
-DirectoryBlocks build_directory(ext2_filsys fs, const PlannedInode& directory) {
+DirectoryBlocks build_directory(ext2_filsys fs, const PlannedInode& directory,
+                                std::span<const DirectoryEntry> entries) {
     std::size_t size = 2 * kDotSize;
-    for (const DirectoryEntry& entry : directory.entries)
+    for (const DirectoryEntry& entry : entries)
         size += record_size(entry.name);
-    return size <= kLeafSpace ? build_linear(fs, directory) : build_indexed(fs, directory);
+    return size <= kLeafSpace ? build_linear(fs, directory, entries)
+                              : build_indexed(fs, directory, entries);
 }
 
 }  // namespace banger::image

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "pipelines/image/ext4/ext2fs.hpp"
@@ -18,6 +19,7 @@ struct DirectoryBlocks {
 
 /// One block as long as the entries fit, else leaf blocks sorted by hash under an index of one or
 /// two levels, as e2fsck's rehash.c lays them out. `fs` tells the hash's seed and version.
-DirectoryBlocks build_directory(ext2_filsys fs, const PlannedInode& directory);
+DirectoryBlocks build_directory(ext2_filsys fs, const PlannedInode& directory,
+                                std::span<const DirectoryEntry> entries);
 
 }  // namespace banger::image

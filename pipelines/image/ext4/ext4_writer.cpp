@@ -138,15 +138,15 @@ class ImageWriter {
             fail(Errc::no_space, "a file system of {} bytes ends before the image's contents do",
                  map_.size() * kBlockSize);
         }
-        for (const PlannedInode& inode : plan_.inodes())
-            mark_extents(inode);
+        for (std::size_t index = 0; index < plan_.size(); ++index)
+            mark_extents(plan_.at(index));
     }
 
     void mark_extents(const PlannedInode& inode) {
         const Node& node = *inode.node;
         const std::uint64_t file_blocks = (node.size + kBlockSize - 1) / kBlockSize;
         std::uint64_t next = 0;
-        for (const Extent& extent : node.extents) {
+        for (const Extent& extent : plan_.nodes().extents(node)) {
             std::uint64_t end = std::uint64_t{extent.logical} + extent.count;
             bool is_sound = extent.count > 0 && extent.logical >= next && end <= file_blocks;
             if (!is_sound || !map_.mark({extent.physical, extent.count})) {
@@ -182,9 +182,9 @@ class ImageWriter {
         InodeWriter writer(fs_.get(), map_, plan_);
         check(ext2fs_create_resize_inode(fs_.get()), "cannot write the resize inode");
         writer.write_journal(layout_.journal_blocks);
-        for (const PlannedInode& inode : plan_.inodes()) {
+        for (std::size_t index = 0; index < plan_.size(); ++index) {
             if (stop.stop_requested()) fail(Errc::cancelled, "writing {} was cancelled", path_);
-            writer.write(inode);
+            writer.write(plan_.at(index));
         }
     }
 
@@ -221,7 +221,8 @@ class ImageWriter {
 
     std::vector<std::uint32_t> count_directories() const {
         std::vector<std::uint32_t> directories(fs_.get()->group_desc_count);
-        for (const PlannedInode& inode : plan_.inodes()) {
+        for (std::size_t index = 0; index < plan_.size(); ++index) {
+            const PlannedInode inode = plan_.at(index);
             if (inode.node->type != NodeType::directory) continue;
             ++directories[(inode.number - 1) / fs_.get()->super->s_inodes_per_group];
         }

@@ -1,10 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
+#include <functional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "pipelines/image/ext4/layout.hpp"
@@ -23,12 +22,12 @@ struct DirectoryEntry {
 struct PlannedInode {
     const Node* node = nullptr;
     std::uint32_t number = 0;
-    std::uint32_t parent = 0;             ///< the directory it was first met in
-    std::vector<DirectoryEntry> entries;  ///< of a directory
+    std::uint32_t parent = 0;  ///< the directory it was first met in
 };
 
 /// Numbers the tree's nodes: the root is 2, lost+found 11, then breadth first by name, so that a
-/// directory's files lie next to each other in the inode table. The tree must outlive it.
+/// directory's files lie next to each other in the inode table. 12 bytes a node. The tree must
+/// outlive it.
 class InodePlan {
   public:
     static constexpr std::uint32_t kRoot = 2;
@@ -37,9 +36,14 @@ class InodePlan {
     /// `time`: of a lost+found that the tree does not bring.
     InodePlan(const StagingTree& tree, std::int64_t time);
 
-    /// By ascending number.
-    std::span<const PlannedInode> inodes() const { return inodes_; }
-    std::uint32_t last_number() const { return inodes_.back().number; }
+    /// By ascending number, the `index`-th of size().
+    std::size_t size() const { return order_.size(); }
+    PlannedInode at(std::size_t index) const;
+    std::uint32_t last_number() const { return number_at(order_.size() - 1); }
+
+    /// What a directory holds, in byte order; a lost+found that was added comes first.
+    std::vector<DirectoryEntry> entries(const PlannedInode& directory) const;
+    const NodeStore& nodes() const { return nodes_; }
     /// For messages: "/usr/bin/env", one of its names.
     std::string path_of(const PlannedInode& inode) const;
     const Demand& demand() const { return demand_; }
@@ -47,14 +51,22 @@ class InodePlan {
     bool has_large_xattrs() const { return has_large_xattrs_; }
 
   private:
-    void add_lost_and_found(std::int64_t time);
-    void number_children(std::size_t index);
-    void add_demand(const PlannedInode& inode);
-    const PlannedInode& at(std::uint32_t number) const;
+    static std::uint32_t number_at(std::size_t index);
+    static std::size_t index_of(std::uint32_t number);
 
-    Node lost_and_found_;
-    std::vector<PlannedInode> inodes_;
-    std::unordered_map<const Node*, std::uint32_t> hard_linked_;
+    void add(NodeId node, std::uint32_t parent);
+    void add_lost_and_found(std::int64_t time);
+    void number_children(const PlannedInode& directory);
+    void add_demand(const PlannedInode& inode);
+    void for_each_entry(const PlannedInode& directory,
+                        const std::function<void(const DirectoryEntry&)>& visit) const;
+    std::uint64_t directory_blocks(const PlannedInode& directory) const;
+
+    const NodeStore& nodes_;
+    Node lost_and_found_;                 ///< where the tree has none
+    std::vector<NodeId> order_;           ///< kNoNode for that one
+    std::vector<std::uint32_t> parents_;  ///< inode numbers, in the same order
+    std::vector<std::uint32_t> numbers_;  ///< of each node of the tree, 0 where it has no name
     Demand demand_;
     bool has_large_xattrs_ = false;
 };

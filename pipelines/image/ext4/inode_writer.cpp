@@ -17,7 +17,7 @@ namespace {
 constexpr std::uint32_t kExtentMax = 32768;
 constexpr std::size_t kInlineExtents = 4;
 constexpr std::size_t kInlineSymlink = 60;  ///< a shorter text lies in the inode
-constexpr std::uint32_t kLinksMax = 65000;
+constexpr std::ptrdiff_t kLinksMax = 65000;
 
 std::uint16_t type_bits(NodeType type) {
     switch (type) {
@@ -51,29 +51,24 @@ void set_time(const Timestamp& time, __u32& seconds, __u32& extra) {
 }
 
 void set_attributes(ext2_inode_large& inode, const Node& node) {
-    const Attributes& attributes = node.attributes;
-    inode.i_mode = static_cast<__u16>(type_bits(node.type) | attributes.mode);
-    inode.i_uid = static_cast<__u16>(attributes.uid & 0xffff);
-    inode.i_gid = static_cast<__u16>(attributes.gid & 0xffff);
-    ext2fs_set_i_uid_high(inode, static_cast<__u16>(attributes.uid >> 16));
-    ext2fs_set_i_gid_high(inode, static_cast<__u16>(attributes.gid >> 16));
+    inode.i_mode = static_cast<__u16>(type_bits(node.type) | node.mode);
+    inode.i_uid = static_cast<__u16>(node.uid & 0xffff);
+    inode.i_gid = static_cast<__u16>(node.gid & 0xffff);
+    ext2fs_set_i_uid_high(inode, static_cast<__u16>(node.uid >> 16));
+    ext2fs_set_i_gid_high(inode, static_cast<__u16>(node.gid >> 16));
     inode.i_extra_isize = sizeof(ext2_inode_large) - EXT2_GOOD_OLD_INODE_SIZE;
-    set_time(attributes.mtime, inode.i_mtime, inode.i_mtime_extra);
+    set_time({node.mtime_seconds, node.mtime_nanoseconds}, inode.i_mtime, inode.i_mtime_extra);
     inode.i_atime = inode.i_ctime = inode.i_crtime = inode.i_mtime;
     inode.i_atime_extra = inode.i_ctime_extra = inode.i_crtime_extra = inode.i_mtime_extra;
 }
 
-__u16 link_count(const PlannedInode& inode) {
-    std::uint32_t links = inode.node->links;
-    if (inode.node->type == NodeType::directory) {
-        auto is_directory = [](const DirectoryEntry& entry) {
-            return entry.type == NodeType::directory;
-        };
-        links = 2 + static_cast<std::uint32_t>(
-                        std::count_if(inode.entries.begin(), inode.entries.end(), is_directory));
-        if (links > kLinksMax) links = 1;  // feature dir_nlink
-    }
-    return static_cast<__u16>(links);
+/// A directory has its own ".", its name, and the ".." of each one in it.
+std::uint16_t link_count(const std::vector<DirectoryEntry>& entries) {
+    auto is_directory = [](const DirectoryEntry& entry) {
+        return entry.type == NodeType::directory;
+    };
+    auto links = 2 + std::count_if(entries.begin(), entries.end(), is_directory);
+    return links > kLinksMax ? 1 : static_cast<std::uint16_t>(links);  // feature dir_nlink
 }
 
 /// As Linux encodes a dev_t: the old 16 bits where they do, else 32.
@@ -158,9 +153,15 @@ struct InodeWriter::Content {
     bool has_extents = false;
     std::vector<Extent> extents{};
     DirectoryBlocks directory{};
+    std::uint16_t links = 1;
 };
 
 void InodeWriter::write(const PlannedInode& planned) {
+    write_inode(planned, place_content(planned));
+    if (planned.node->xattrs != 0) write_xattrs(planned);
+}
+
+void InodeWriter::write_inode(const PlannedInode& planned, Content content) {
     const Node& node = *planned.node;
     // 256 bytes on disk: what is behind the fields holds small xattrs.
     union {
@@ -169,15 +170,15 @@ void InodeWriter::write(const PlannedInode& planned) {
     } raw{};
     std::memset(raw.bytes, 0, sizeof raw.bytes);
     set_attributes(raw.inode, node);
-    raw.inode.i_links_count = link_count(planned);
-    Content content = place_content(planned);
+    raw.inode.i_links_count = content.links;
     set_size(fs_, raw.inode, content.size, content.extents);
     if (content.has_extents) {
         set_extent_root(raw.inode, content.extents);
     } else if (node.type == NodeType::symlink) {
-        std::memcpy(raw.inode.i_block, node.symlink_target.data(), node.symlink_target.size());
+        const auto target = plan_.nodes().symlink_target(node);
+        std::memcpy(raw.inode.i_block, target.data(), target.size());
     } else {
-        set_device(raw.inode, node.device_major, node.device_minor);
+        set_device(raw.inode, node.content, node.more);
     }
     if (content.directory.is_indexed) raw.inode.i_flags |= EXT2_INDEX_FL;
     errcode_t code = ext2fs_write_inode_full(fs_, planned.number, plain(raw.inode), sizeof raw);
@@ -186,26 +187,23 @@ void InodeWriter::write(const PlannedInode& planned) {
         add_extents(planned.number, content.extents, "a fragmented file");
     }
     if (node.type == NodeType::directory) write_directory_blocks(planned, content);
-    if (!node.attributes.xattrs.empty()) write_xattrs(planned);
 }
 
 InodeWriter::Content InodeWriter::place_content(const PlannedInode& inode) {
     const Node& node = *inode.node;
+    if (node.type == NodeType::directory) return place_directory(inode);
     Content content;
+    content.links = node.links;
     if (node.type == NodeType::regular) {
         content.has_extents = true;
         content.size = node.size;
-        content.extents = split(node.extents);
-    } else if (node.type == NodeType::directory) {
-        content.has_extents = true;
-        content.directory = build_directory(fs_, inode);
-        content.size = content.directory.bytes.size();
-        content.extents = extents_of(map_.take(content.directory.count()));
+        content.extents = split(plan_.nodes().extents(node));
     } else if (node.type == NodeType::symlink) {
-        content.size = node.symlink_target.size();
+        const auto target = plan_.nodes().symlink_target(node);
+        content.size = target.size();
         if (content.size < kInlineSymlink) return content;
         std::vector<char> block(kBlockSize);
-        std::memcpy(block.data(), node.symlink_target.data(), content.size);
+        std::memcpy(block.data(), target.data(), target.size());
         content.has_extents = true;
         content.extents = extents_of(map_.take(1));
         check(io_channel_write_blk64(fs_->io, content.extents[0].physical, 1, block.data()),
@@ -214,12 +212,23 @@ InodeWriter::Content InodeWriter::place_content(const PlannedInode& inode) {
     return content;
 }
 
+InodeWriter::Content InodeWriter::place_directory(const PlannedInode& inode) {
+    const auto entries = plan_.entries(inode);
+    Content content;
+    content.links = link_count(entries);
+    content.has_extents = true;
+    content.directory = build_directory(fs_, inode, entries);
+    content.size = content.directory.bytes.size();
+    content.extents = extents_of(map_.take(content.directory.count()));
+    return content;
+}
+
 /// After the inode: the blocks' checksums are seeded from it.
-void InodeWriter::write_directory_blocks(const PlannedInode& inode, const Content& content) {
-    std::vector<char> bytes = content.directory.bytes;
+void InodeWriter::write_directory_blocks(const PlannedInode& inode, Content& content) {
     for (const Extent& extent : content.extents) {
         for (std::uint32_t index = 0; index < extent.count; ++index) {
-            char* block = bytes.data() + std::size_t{extent.logical + index} * kBlockSize;
+            char* block =
+                content.directory.bytes.data() + std::size_t{extent.logical + index} * kBlockSize;
             errcode_t code =
                 ext2fs_write_dir_block4(fs_, extent.physical + index, block, 0, inode.number);
             if (code != 0) fail_ext2(code, "cannot write the directory " + plan_.path_of(inode));
@@ -251,7 +260,7 @@ void InodeWriter::write_xattrs(const PlannedInode& inode) {
     check(ext2fs_xattrs_open(fs_, inode.number, &handle), "cannot write xattrs");
     auto close = [](ext2_xattr_handle* open) { ext2fs_xattrs_close(&open); };
     std::unique_ptr<ext2_xattr_handle, decltype(close)> owner(handle, close);
-    for (const auto& [name, value] : inode.node->attributes.xattrs) {
+    for (const auto& [name, value] : plan_.nodes().xattrs(*inode.node)) {
         errcode_t code = ext2fs_xattr_set(handle, name.c_str(), value.data(), value.size());
         if (code != 0) {
             fail_ext2(code, "cannot store xattr " + name + " of " + plan_.path_of(inode));
@@ -289,12 +298,13 @@ void InodeWriter::write_journal(std::uint32_t blocks) {
 
     Node node;
     node.type = NodeType::regular;
-    node.attributes.mode = 0600;
-    node.attributes.mtime.seconds = fs_->now;
-    node.links = 1;
-    node.size = std::uint64_t{blocks} * kBlockSize;
-    node.extents = extents;
-    write({&node, EXT2_JOURNAL_INO, InodePlan::kRoot, {}});
+    node.mode = 0600;
+    node.mtime_seconds = fs_->now;
+    Content content;
+    content.size = std::uint64_t{blocks} * kBlockSize;
+    content.has_extents = true;
+    content.extents = std::move(extents);
+    write_inode({&node, EXT2_JOURNAL_INO, InodePlan::kRoot}, std::move(content));
 
     ext2_inode written{};
     check(ext2fs_read_inode(fs_, EXT2_JOURNAL_INO, &written), "cannot read the journal's inode");

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "pipelines/image/ext4/block_map.hpp"
@@ -23,9 +22,10 @@ class InodeWriter {
 
   private:
     struct Content;
+    void write_inode(const PlannedInode& inode, Content content);
     Content place_content(const PlannedInode& inode);
-    std::vector<Extent> place_blocks(std::span<const char> bytes, std::uint32_t directory);
-    void write_directory_blocks(const PlannedInode& inode, const Content& content);
+    Content place_directory(const PlannedInode& inode);
+    void write_directory_blocks(const PlannedInode& inode, Content& content);
     void add_extents(std::uint32_t number, const std::vector<Extent>& extents, const char* what);
     void write_xattrs(const PlannedInode& inode);
     void charge_xattr_inodes(std::uint32_t number, std::uint32_t first_new);

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "pipelines/image/ext4/ext2fs.hpp"
+#include "pipelines/image/ext4/layer_entry.hpp"
 #include "pipelines/image/ext4/slab_plan.hpp"
-#include "pipelines/image/ext4/staging_tree.hpp"
 #include "pipelines/io/error.hpp"
 
 namespace banger::image {

@@ -24,12 +24,6 @@ constexpr std::uint32_t kMinorMax = (1U << 20) - 1;
 
 enum class Kind { ordinary, whiteout, opaque, aufs };
 
-struct Item {
-    LayerEntry* entry = nullptr;
-    PathParts path;
-    Kind kind = Kind::ordinary;
-};
-
 Kind kind_of(const PathParts& path) {
     if (path.empty()) return Kind::ordinary;
     std::string_view name = path.back();
@@ -52,42 +46,27 @@ std::string printable(std::string path) {
     return path;
 }
 
-/// Takes one name from a node; of a directory, from everything below it.
-void drop_name(Node& node) {
-    if (node.type != NodeType::directory) --node.links;
-    for (const auto& [name, child] : node.children)
-        drop_name(*child);
-}
-
 /// One layer on its way into the tree.
 class LayerMerge {
   public:
-    LayerMerge(Node& root, WarningList& warnings) : root_(root), warnings_(warnings) {}
+    LayerMerge(NodeStore& nodes, std::uint16_t number, WarningList& warnings)
+        : nodes_(nodes), number_(number), warnings_(warnings) {}
 
-    void run(std::vector<LayerEntry>& layer) {
-        std::vector<Item> items;
-        items.reserve(layer.size());
-        for (LayerEntry& entry : layer) {
-            named(entry, [&] {
-                PathParts path = normal_path(entry.path);
-                Kind kind = kind_of(path);
-                items.push_back({&entry, std::move(path), kind});
-            });
-        }
+    void run(LayerList& layer) {
+        bool has_whiteouts = false;
+        layer.for_each([&](LayerEntry& entry) {
+            named(entry, [&] { has_whiteouts |= is_whiteout(kind_of(normal_path(entry.path))); });
+        });
         // Whiteouts first, wherever they stand: they concern lower layers only.
-        const NodeSet replaced = replaced_by(items);
-        std::vector<Item*> later;
-        for (Item& item : items) {
-            if (!is_whiteout(item)) continue;
-            named(*item.entry, [&] {
-                if (!hide(item, &replaced)) later.push_back(&item);
-            });
-        }
-        for (Item& item : items)
-            named(*item.entry, [&] { add(item); });
+        std::vector<std::string> later;
+        if (has_whiteouts) hide_lower(layer, later);
+        layer.consume([&](LayerEntry& entry) { named(entry, [&] { add(entry); }); });
         // A whiteout may stand behind a symlink that only this layer brings.
-        for (Item* item : later)
-            named(*item->entry, [&] { hide(*item, nullptr); });
+        LayerEntry marker;
+        for (std::string& path : later) {
+            marker.path = std::move(path);
+            named(marker, [&] { hide(normal_path(marker.path), nullptr); });
+        }
     }
 
   private:
@@ -102,183 +81,193 @@ class LayerMerge {
         }
     }
 
-    static bool is_whiteout(const Item& item) {
-        return item.kind == Kind::whiteout || item.kind == Kind::opaque;
+    static bool is_whiteout(Kind kind) { return kind == Kind::whiteout || kind == Kind::opaque; }
+
+    static std::span<const std::string_view> parents_of(const PathParts& path) {
+        return std::span(path).first(path.size() - 1);
     }
 
-    static std::span<const std::string_view> parents_of(const Item& item) {
-        return std::span(item.path).first(item.path.size() - 1);
+    /// Does what whiteouts ask for; those that must wait for the layer's own entries go to `later`.
+    void hide_lower(const LayerList& layer, std::vector<std::string>& later) {
+        const NodeSet replaced = replaced_by(layer);
+        layer.for_each([&](LayerEntry& entry) {
+            named(entry, [&] {
+                const PathParts path = normal_path(entry.path);
+                if (is_whiteout(kind_of(path)) && !hide(path, &replaced)) {
+                    later.push_back(entry.path);
+                }
+            });
+        });
     }
 
     /// Directories and symlinks of lower layers that stop being the way this layer's paths go. A
     /// whiteout behind one means what this layer puts in its place: following the old symlink, it
     /// would empty a directory that nobody asked to change.
-    NodeSet replaced_by(const std::vector<Item>& items) {
+    NodeSet replaced_by(const LayerList& layer) {
         NodeSet replaced;
-        if (std::none_of(items.begin(), items.end(), is_whiteout)) return replaced;
-        for (const Item& item : items) {
-            if (item.kind != Kind::ordinary || item.path.empty()) continue;
-            const Node* node = find_lower(item, replaced);
-            if (node != nullptr && is_other_way(*item.entry, *node)) replaced.insert(node);
-        }
+        layer.for_each([&](LayerEntry& entry) {
+            const PathParts path = normal_path(entry.path);
+            if (path.empty() || kind_of(path) != Kind::ordinary) return;
+            const NodeId node = find_lower(path, replaced);
+            if (node != kNoNode && is_other_way(entry, nodes_[node])) replaced.insert(node);
+        });
         return replaced;
     }
 
-    const Node* find_lower(const Item& item, const NodeSet& replaced) try {
-        Node* directory = resolve_directory(root_, parents_of(item), nullptr, &replaced);
-        if (directory == nullptr) return nullptr;
-        auto found = directory->children.find(item.path.back());
-        return found == directory->children.end() ? nullptr : found->second.get();
+    NodeId find_lower(const PathParts& path, const NodeSet& replaced) try {
+        const NodeId directory = find_directory(nodes_, parents_of(path), &replaced);
+        return directory == kNoNode ? kNoNode : nodes_.find(directory, path.back());
     } catch (const Error&) {
-        return nullptr;  // Whiteouts may yet mend it; otherwise add() fails, naming the entry.
+        return kNoNode;  // Whiteouts may yet mend it; otherwise add() fails, naming the entry.
     }
 
     /// Whether paths through `node` lead elsewhere once `entry` stands in its place.
-    static bool is_other_way(const LayerEntry& entry, const Node& node) {
+    bool is_other_way(const LayerEntry& entry, const Node& node) const {
         if (node.type != NodeType::directory && node.type != NodeType::symlink) return false;
         if (entry.is_hard_link || entry.type != node.type) return true;
-        return node.type == NodeType::symlink && entry.link_target != node.symlink_target;
+        return node.type == NodeType::symlink && entry.link_target != nodes_.symlink_target(node);
     }
 
     /// False when the directory it stands in does not exist, or lies behind a `closed` node.
-    bool hide(const Item& item, const NodeSet* closed) {
-        Node* directory = resolve_directory(root_, parents_of(item), nullptr, closed);
-        if (directory == nullptr) return false;
-        auto& children = directory->children;
-        if (item.kind == Kind::opaque) {
-            children.erase_if([&](auto& child) { return remove_lower(*child.second); });
+    bool hide(const PathParts& path, const NodeSet* closed) {
+        const NodeId directory = find_directory(nodes_, parents_of(path), closed);
+        if (directory == kNoNode) return false;
+        if (kind_of(path) == Kind::opaque) {
+            nodes_.erase_names_if(directory, [this](NodeId child) { return remove_lower(child); });
             return true;
         }
-        auto found = children.find(item.path.back().substr(kWhiteout.size()));
-        if (found != children.end() && remove_lower(*found->second)) children.erase(found);
+        const std::string_view name = path.back().substr(kWhiteout.size());
+        const NodeId found = nodes_.find(directory, name);
+        if (found != kNoNode && remove_lower(found)) nodes_.erase(directory, name);
         return true;
     }
 
+    bool is_fresh(NodeId node) const { return nodes_[node].layer == number_; }
+
     /// Removes what is not of this layer; true when nothing of `node` is left.
-    bool remove_lower(Node& node) {
-        const bool fresh = fresh_.contains(&node);
+    bool remove_lower(NodeId id) {
+        Node& node = nodes_[id];
         if (node.type != NodeType::directory) {
-            if (!fresh) --node.links;
-            return !fresh;
+            if (!is_fresh(id)) --node.links;
+            return !is_fresh(id);
         }
-        node.children.erase_if([&](auto& child) { return remove_lower(*child.second); });
-        return !fresh && node.children.empty();
+        nodes_.erase_names_if(id, [this](NodeId child) { return remove_lower(child); });
+        return !is_fresh(id) && !NodeStore::has_names(node);
     }
 
-    void add(Item& item) {
-        if (item.kind == Kind::aufs) return keep_aufs_link(item);
-        if (item.kind != Kind::ordinary) return;
-        LayerEntry& entry = *item.entry;
-        if (item.path.empty()) return set_root(entry);
-        Node& parent = *resolve_directory(root_, parents_of(item),
-                                          [this](Node& above, std::string_view name) -> Node& {
-                                              return make_parent(above, name);
-                                          });
-        if (entry.is_hard_link) return add_hard_link(parent, item.path.back(), entry);
+    void add(LayerEntry& entry) {
+        const PathParts path = normal_path(entry.path);
+        const Kind kind = kind_of(path);
+        if (kind == Kind::aufs) return keep_aufs_link(path, entry);
+        if (kind != Kind::ordinary) return;
+        if (path.empty()) return set_root(entry);
+        const NodeId parent = resolve_directory(
+            nodes_, parents_of(path),
+            [this](NodeId above, std::string_view name) { return make_parent(above, name); });
+        if (entry.is_hard_link) return add_hard_link(parent, path.back(), entry);
         if (entry.type == NodeType::directory) {
-            auto found = parent.children.find(item.path.back());
-            if (found != parent.children.end() && found->second->type == NodeType::directory) {
-                found->second->attributes = checked_attributes(entry);
-                fresh_.insert(found->second.get());
+            const NodeId found = nodes_.find(parent, path.back());
+            if (found != kNoNode && nodes_[found].type == NodeType::directory) {
+                nodes_.set_attributes(found, checked_attributes(entry));
+                nodes_[found].layer = number_;
                 return;
             }
         }
-        put(parent, item.path.back(), new_node(entry));
+        put(parent, path.back(), new_node(entry));
     }
 
     void set_root(LayerEntry& entry) {
         if (entry.type != NodeType::directory || entry.is_hard_link) {
             fail(Errc::invalid_argument, "would replace the root directory");
         }
-        root_.attributes = checked_attributes(entry);
+        nodes_.set_attributes(NodeStore::kRoot, checked_attributes(entry));
     }
 
-    void add_hard_link(Node& parent, std::string_view name, const LayerEntry& entry) {
+    void add_hard_link(NodeId parent, std::string_view name, const LayerEntry& entry) {
         if (entry.size > 0) fail(Errc::invalid_argument, "is a hard link with content");
-        std::shared_ptr<Node> target = find_link_target(parent, name, entry);
-        auto found = parent.children.find(name);
-        if (found != parent.children.end() && found->second == target) return;
-        put(parent, name, std::move(target));
+        const NodeId target = find_link_target(parent, name, entry);
+        if (nodes_.find(parent, name) == target) return;
+        if (nodes_[target].links >= kLinksMax) {
+            fail(Errc::invalid_argument, "is hard link number {}; ext4 allows {}", kLinksMax + 1,
+                 kLinksMax);
+        }
+        put(parent, name, target);
     }
 
-    std::shared_ptr<Node> find_link_target(const Node& parent, std::string_view name,
-                                           const LayerEntry& entry) {
+    NodeId find_link_target(NodeId parent, std::string_view name, const LayerEntry& entry) {
         PathParts path = clamped_path(entry.link_target);
         if (path.size() == 2 && path[0] == kAufsLinks) {
-            if (auto found = aufs_links_.find(path[1]); found != aufs_links_.end())
+            if (auto found = aufs_links_.find(std::string(path[1])); found != aufs_links_.end())
                 return found->second;
         }
         // What the link takes the place of is gone before the link is made, as in any unpacker.
         NodeSet gone;
-        if (auto old = parent.children.find(name); old != parent.children.end())
-            gone.insert(old->second.get());
-        Node* directory = nullptr;
-        if (!path.empty()) {
-            directory =
-                resolve_directory(root_, std::span(path).first(path.size() - 1), nullptr, &gone);
-        }
-        auto missing = [&] {
+        if (const NodeId old = nodes_.find(parent, name); old != kNoNode) gone.insert(old);
+        NodeId directory = kNoNode;
+        if (!path.empty()) directory = find_directory(nodes_, parents_of(path), &gone);
+        const NodeId found = directory == kNoNode ? kNoNode : nodes_.find(directory, path.back());
+        if (found == kNoNode) {
             fail(Errc::invalid_argument, "is a hard link to '{}', which is not there",
                  entry.link_target);
-        };
-        if (directory == nullptr) missing();
-        auto found = directory->children.find(path.back());
-        if (found == directory->children.end()) missing();
-        if (directory == &parent && path.back() == name) {
+        }
+        if (directory == parent && path.back() == name) {
             fail(Errc::invalid_argument, "is a hard link to itself");
         }
-        if (found->second->type == NodeType::directory) {
+        if (nodes_[found].type == NodeType::directory) {
             fail(Errc::invalid_argument, "is a hard link to the directory '{}'", entry.link_target);
         }
-        if (found->second->links >= kLinksMax) {
-            fail(Errc::invalid_argument, "is hard link number {}; ext4 allows {}", kLinksMax + 1,
-                 kLinksMax);
-        }
-        return found->second;
+        return found;
     }
 
     /// aufs kept its hard links' content as .wh..wh.plnk/NUMBER; the names themselves are no files.
-    void keep_aufs_link(Item& item) {
-        if (item.path.size() != 2 || item.path[0] != kAufsLinks) return;
-        if (item.entry->type != NodeType::regular || item.entry->is_hard_link) return;
-        aufs_links_[item.path[1]] = new_node(*item.entry);
+    void keep_aufs_link(const PathParts& path, LayerEntry& entry) {
+        if (path.size() != 2 || path[0] != kAufsLinks) return;
+        if (entry.type != NodeType::regular || entry.is_hard_link) return;
+        aufs_links_[std::string(path[1])] = new_node(entry);
     }
 
-    void put(Node& parent, std::string_view name, std::shared_ptr<Node> node) {
-        fresh_.insert(node.get());
-        if (node->type != NodeType::directory) ++node->links;
-        auto [place, is_new] = parent.children.add(name);
-        if (!is_new) drop_name(*place);
-        place = std::move(node);
+    void put(NodeId parent, std::string_view name, NodeId id) {
+        Node& node = nodes_[id];
+        node.layer = number_;
+        if (node.type != NodeType::directory) ++node.links;
+        const NodeId old = nodes_.put(parent, name, id);
+        if (old != kNoNode) drop_name(old);
     }
 
-    Node& make_parent(Node& parent, std::string_view name) {
+    /// Takes one name from a node; of a directory, from everything below it.
+    void drop_name(NodeId dropped) {
+        std::vector<NodeId> todo{dropped};
+        while (!todo.empty()) {
+            Node& node = nodes_[todo.back()];
+            todo.pop_back();
+            if (node.type != NodeType::directory) --node.links;
+            nodes_.for_each_name(
+                node, [&todo](std::string_view, NodeId child) { todo.push_back(child); });
+        }
+    }
+
+    NodeId make_parent(NodeId parent, std::string_view name) {
         if (name.size() > 255)
             fail(Errc::invalid_argument, "is behind a symlink to too long a name");
-        if (parent.children.contains(name)) {
+        if (nodes_.find(parent, name) != kNoNode) {
             warnings_.add(
                 fmt::format("'{}' is no directory; '{}' made it one", name, current_->path));
         }
-        auto node = std::make_shared<Node>();
-        node->attributes.mode = 0755;
-        node->attributes.mtime = current_->attributes.mtime;
-        put(parent, name, node);
-        return *node;
+        const NodeId made = nodes_.add_directory();
+        Attributes attributes;
+        attributes.mode = 0755;
+        attributes.mtime = current_->attributes.mtime;
+        nodes_.set_attributes(made, std::move(attributes));
+        put(parent, name, made);
+        return made;
     }
 
-    std::shared_ptr<Node> new_node(LayerEntry& entry) {
+    NodeId new_node(LayerEntry& entry) {
         check_content(entry);
-        auto node = std::make_shared<Node>();
-        node->type = entry.type;
-        node->attributes = checked_attributes(entry);
-        node->device_major = entry.device_major;
-        node->device_minor = entry.device_minor;
-        if (entry.type == NodeType::symlink) node->symlink_target = std::move(entry.link_target);
-        if (entry.type == NodeType::regular) {
-            node->size = entry.size;
-            node->extents = std::move(entry.extents);
-        }
-        return node;
+        Attributes attributes = checked_attributes(entry);
+        const NodeId made = nodes_.add(entry);
+        nodes_.set_attributes(made, std::move(attributes));
+        return made;
     }
 
     static void check_content(const LayerEntry& entry) {
@@ -327,30 +316,26 @@ class LayerMerge {
         return true;
     }
 
-    Node& root_;
+    NodeStore& nodes_;
+    const std::uint16_t number_;
     WarningList& warnings_;
     const LayerEntry* current_ = nullptr;
-    NodeSet fresh_;
-    std::unordered_map<std::string_view, std::shared_ptr<Node>> aufs_links_;
+    std::unordered_map<std::string, NodeId> aufs_links_;
 };
 
 }  // namespace
 
-StagingTree::StagingTree() : root_(std::make_shared<Node>()) {
-    root_->attributes.mode = 0755;
+void StagingTree::apply(LayerList layer) {
+    LayerMerge(nodes_, ++layers_, warnings_).run(layer);
 }
 
-void StagingTree::apply(std::vector<LayerEntry> layer) {
-    LayerMerge(*root_, warnings_).run(layer);
-}
-
-const Node* StagingTree::find(std::string_view path) const {
-    PathParts parts = clamped_path(path);
-    if (parts.empty()) return root_.get();
-    Node* directory = resolve_directory(*root_, std::span(parts).first(parts.size() - 1), nullptr);
-    if (directory == nullptr) return nullptr;
-    auto found = directory->children.find(parts.back());
-    return found == directory->children.end() ? nullptr : found->second.get();
+std::optional<NodeId> StagingTree::find(std::string_view path) const {
+    const PathParts parts = clamped_path(path);
+    if (parts.empty()) return NodeStore::kRoot;
+    const NodeId directory =
+        find_directory(nodes_, std::span(parts).first(parts.size() - 1), nullptr);
+    const NodeId found = directory == kNoNode ? kNoNode : nodes_.find(directory, parts.back());
+    return found == kNoNode ? std::nullopt : std::optional(found);
 }
 
 }  // namespace banger::image

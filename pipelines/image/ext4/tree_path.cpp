@@ -32,6 +32,40 @@ void push_target(PathParts& todo, std::string_view target) {
     todo.insert(todo.end(), parts.rbegin(), parts.rend());
 }
 
+/// `make` may be null, and so may `closed`.
+NodeId walk(const NodeStore& nodes, std::span<const std::string_view> path,
+            const MakeDirectory* make, const NodeSet* closed) {
+    PathParts todo(path.rbegin(), path.rend());
+    std::vector<NodeId> trail{NodeStore::kRoot};
+    int symlinks = 0;
+    while (!todo.empty()) {
+        std::string_view name = todo.back();
+        todo.pop_back();
+        if (name == "..") {
+            if (trail.size() > 1) trail.pop_back();
+            continue;
+        }
+        NodeId child = nodes.find(trail.back(), name);
+        if (closed != nullptr && closed->contains(child)) return kNoNode;
+        if (child != kNoNode && nodes[child].type == NodeType::symlink) {
+            if (++symlinks > kSymlinksMax)
+                fail(Errc::invalid_argument, "is behind a loop of symlinks");
+            const auto target = nodes.symlink_target(nodes[child]);
+            if (target.starts_with('/')) trail.resize(1);
+            push_target(todo, target);
+            continue;
+        }
+        if (child == kNoNode || nodes[child].type != NodeType::directory) {
+            if (make == nullptr) return kNoNode;
+            child = (*make)(trail.back(), name);
+        }
+        trail.push_back(child);
+        if (trail.size() > kDepthMax)
+            fail(Errc::invalid_argument, "is deeper than {} levels", kDepthMax);
+    }
+    return trail.back();
+}
+
 }  // namespace
 
 PathParts split_path(std::string_view path) {
@@ -59,38 +93,14 @@ PathParts clamped_path(std::string_view path) {
     return cleaned(path, true);
 }
 
-Node* resolve_directory(Node& root, std::span<const std::string_view> path,
-                        const MakeDirectory& make, const NodeSet* closed) {
-    PathParts todo(path.rbegin(), path.rend());
-    std::vector<Node*> trail{&root};
-    int symlinks = 0;
-    while (!todo.empty()) {
-        std::string_view name = todo.back();
-        todo.pop_back();
-        if (name == "..") {
-            if (trail.size() > 1) trail.pop_back();
-            continue;
-        }
-        Node& here = *trail.back();
-        auto found = here.children.find(name);
-        Node* child = found == here.children.end() ? nullptr : found->second.get();
-        if (closed != nullptr && closed->contains(child)) return nullptr;
-        if (child != nullptr && child->type == NodeType::symlink) {
-            if (++symlinks > kSymlinksMax)
-                fail(Errc::invalid_argument, "is behind a loop of symlinks");
-            if (child->symlink_target.starts_with('/')) trail.resize(1);
-            push_target(todo, child->symlink_target);
-            continue;
-        }
-        if (child == nullptr || child->type != NodeType::directory) {
-            if (!make) return nullptr;
-            child = &make(here, name);
-        }
-        trail.push_back(child);
-        if (trail.size() > kDepthMax)
-            fail(Errc::invalid_argument, "is deeper than {} levels", kDepthMax);
-    }
-    return trail.back();
+NodeId find_directory(const NodeStore& nodes, std::span<const std::string_view> path,
+                      const NodeSet* closed) {
+    return walk(nodes, path, nullptr, closed);
+}
+
+NodeId resolve_directory(const NodeStore& nodes, std::span<const std::string_view> path,
+                         const MakeDirectory& make) {
+    return walk(nodes, path, &make, nullptr);
 }
 
 }  // namespace banger::image

@@ -7,7 +7,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "pipelines/image/ext4/staging_tree.hpp"
+#include "pipelines/image/ext4/node_store.hpp"
 
 namespace banger::image {
 
@@ -25,15 +25,18 @@ PathParts normal_path(std::string_view path);
 PathParts clamped_path(std::string_view path);
 
 /// Makes the directory `name` in `parent`, where nothing is, or something that is no directory.
-using MakeDirectory = std::function<Node&(Node& parent, std::string_view name)>;
+using MakeDirectory = std::function<NodeId(NodeId parent, std::string_view name)>;
 
-using NodeSet = std::unordered_set<const Node*>;
+using NodeSet = std::unordered_set<NodeId>;
 
-/// The directory at `path`, following symlinks inside `root` as chroot(2) would. Missing ones are
-/// made by `make`; when that is empty the answer is null, as it is when the way leads through a
-/// node of `closed`. Throws Error{invalid_argument} for more
-/// than 40 symlinks and for more than 1024 levels.
-Node* resolve_directory(Node& root, std::span<const std::string_view> path,
-                        const MakeDirectory& make, const NodeSet* closed = nullptr);
+/// The directory at `path`, following symlinks inside the root as chroot(2) would; kNoNode when
+/// there is none, or when the way leads through a node of `closed` (which may be null). Throws
+/// Error{invalid_argument} for more than 40 symlinks and for more than 1024 levels.
+NodeId find_directory(const NodeStore& nodes, std::span<const std::string_view> path,
+                      const NodeSet* closed);
+
+/// The same, but missing ones are made by `make`, which may change the store.
+NodeId resolve_directory(const NodeStore& nodes, std::span<const std::string_view> path,
+                         const MakeDirectory& make);
 
 }  // namespace banger::image

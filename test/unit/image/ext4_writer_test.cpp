@@ -196,7 +196,7 @@ TEST_CASE("an ACL that is none is an error naming the file") {
     LayerEntry entry = file("srv/shared");
     entry.attributes.xattrs = {{"system.posix_acl_access", "nonsense"}};
     StagingTree tree;
-    tree.apply({entry});
+    tree.apply(std::vector{entry});
     CHECK_THAT(error_of(builder, tree).what(), ContainsSubstring("/srv/shared"));
 }
 
@@ -217,7 +217,7 @@ TEST_CASE("a big sparse file takes no room, in the image or on the host") {
     LayerEntry big = builder.sparse_file("big", 2, 8ULL << 30);
     REQUIRE(big.extents.size() == 2);
     StagingTree tree;
-    tree.apply({big});
+    tree.apply(std::vector{big});
     Ext4Result result = builder.write(tree);
     CHECK(result.size == 1ULL << 30);
     CHECK(check_e2fsck(builder.path()) == "");
@@ -229,7 +229,7 @@ TEST_CASE("the largest file there can be is all hole") {
     LayerEntry largest = file("largest");
     largest.size = 0xffffffffULL * image::kBlockSize;
     StagingTree tree;
-    tree.apply({largest});
+    tree.apply(std::vector{largest});
     builder.write(tree);
     CHECK(check_e2fsck(builder.path()) == "");
 }
@@ -250,7 +250,7 @@ TEST_CASE("contents where a superblock belongs are an error naming the file") {
     huge.size = 50'000ULL * image::kBlockSize;
     huge.extents = {{0, 60'000, 50'000}};
     StagingTree tree;
-    tree.apply({huge});
+    tree.apply(std::vector{huge});
     CHECK_THAT(error_of(builder, tree).what(), ContainsSubstring("/huge"));
 }
 
@@ -277,8 +277,8 @@ TEST_CASE("contents that nothing refers to are given back") {
     LayerEntry lower = builder.file_with("data", pattern(20'000'000, 5));
     LayerEntry upper = builder.file_with("data", "new");
     StagingTree tree;
-    tree.apply({lower});
-    tree.apply({upper});
+    tree.apply(std::vector{lower});
+    tree.apply(std::vector{upper});
     Ext4Result result = builder.write(tree);
     CHECK(check_e2fsck(builder.path()) == "");
     CHECK(read_ext4(builder.path()).at("/data").sha256 == sha256("new").hex);
@@ -291,7 +291,7 @@ TEST_CASE("size and free space are what was asked for") {
     builder.options.size = 3ULL << 30;
     LayerEntry content = builder.file_with("content", pattern(10'000'000, 6));
     StagingTree tree;
-    tree.apply({content});
+    tree.apply(std::vector{content});
     Ext4Result result = builder.write(tree);
     ReadFilesystem fs = read_ext4(builder.path());
     CHECK(result.size == 3ULL << 30);
@@ -308,7 +308,7 @@ TEST_CASE("a size that is too small is an error that says what is needed") {
     ImageBuilder builder;
     LayerEntry content = builder.file_with("content", pattern(40'000'000, 7));
     StagingTree tree;
-    tree.apply({content});
+    tree.apply(std::vector{content});
     builder.options.size = 32ULL << 20;
     Error error = error_of(builder, tree);
     CHECK(error.code() == Errc::no_space);
@@ -337,7 +337,7 @@ TEST_CASE("a lost+found of the image is used as it is") {
 TEST_CASE("a lost+found that is no directory is refused") {
     ImageBuilder builder;
     StagingTree tree;
-    tree.apply({file("lost+found")});
+    tree.apply(std::vector{file("lost+found")});
     CHECK(error_of(builder, tree).code() == Errc::unsupported);
 }
 

@@ -54,6 +54,26 @@ LayerEntry whiteout(std::string directory, std::string name) {
     return file(directory.empty() ? ".wh." + name : directory + "/.wh." + name);
 }
 
+std::optional<SeenNode> look(const image::StagingTree& tree, std::string_view path) {
+    const auto id = tree.find(path);
+    if (!id) return std::nullopt;
+    const auto& nodes = tree.nodes();
+    const image::Node& node = nodes[*id];
+    SeenNode seen{node.type,
+                  node.links,
+                  node.size,
+                  {node.mode,
+                   node.uid,
+                   node.gid,
+                   {node.mtime_seconds, node.mtime_nanoseconds},
+                   nodes.xattrs(node)},
+                  std::string(nodes.symlink_target(node)),
+                  {}};
+    nodes.for_each_name(
+        node, [&](std::string_view name, image::NodeId) { seen.children.emplace_back(name); });
+    return seen;
+}
+
 ImageBuilder::ImageBuilder(std::string name)
     : path_(directory_ / name),
       fd_(open_file(path_, O_CREAT | O_RDWR)),

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,17 @@ image::LayerEntry hard_link(std::string path, std::string target);
 image::LayerEntry device(std::string path, image::NodeType type, std::uint32_t major,
                          std::uint32_t minor);
 image::LayerEntry whiteout(std::string directory, std::string name);
+
+/// All that a tree knows of a node.
+struct SeenNode {
+    image::NodeType type;
+    std::uint32_t links;
+    std::uint64_t size;
+    image::Attributes attributes;
+    std::string symlink_target;
+    std::vector<std::string> children;  ///< names, in the tree's order
+};
+std::optional<SeenNode> look(const image::StagingTree& tree, std::string_view path);
 
 /// An ext4 made the way a pull makes it: contents by BlockWriter, then the tree around them.
 class ImageBuilder {

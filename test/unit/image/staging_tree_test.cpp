@@ -7,7 +7,6 @@
 using namespace banger;
 using namespace banger::test;
 using image::LayerEntry;
-using image::Node;
 using image::NodeType;
 using image::StagingTree;
 
@@ -30,12 +29,12 @@ StagingTree tree_of(std::vector<Layer> layers) {
 }
 
 bool has(const StagingTree& tree, std::string_view path) {
-    return tree.find(path) != nullptr;
+    return tree.find(path).has_value();
 }
 
 std::uint64_t size_of(const StagingTree& tree, std::string_view path) {
-    const Node* node = tree.find(path);
-    REQUIRE(node != nullptr);
+    const auto node = look(tree, path);
+    REQUIRE(node);
     return node->size;
 }
 
@@ -70,7 +69,7 @@ TEST_CASE("a whiteout of nothing makes nothing") {
     StagingTree tree =
         tree_of({{file("a")}, {whiteout("", "missing"), whiteout("x/y", "missing")}});
     CHECK_FALSE(has(tree, "/x"));
-    CHECK(tree.root().children.size() == 1);
+    CHECK(look(tree, "/")->children.size() == 1);
 }
 
 TEST_CASE("an opaque directory hides what lower layers put there, wherever the marker stands") {
@@ -84,7 +83,7 @@ TEST_CASE("an opaque directory hides what lower layers put there, wherever the m
         CHECK_FALSE(has(tree, "/d/old"));
         CHECK_FALSE(has(tree, "/d/sub/old"));
         CHECK(has(tree, "/e"));
-        CHECK(tree.find("/d")->attributes.mode == 0700);
+        CHECK(look(tree, "/d")->attributes.mode == 0700);
     }
 }
 
@@ -98,7 +97,7 @@ TEST_CASE("an opaque marker in the root or in a missing directory") {
     StagingTree tree = tree_of({{file("old")}, {file("new"), file(".wh..wh..opq")}});
     CHECK_FALSE(has(tree, "/old"));
     CHECK(has(tree, "/new"));
-    CHECK(tree_of({{file("missing/.wh..wh..opq")}}).root().children.empty());
+    CHECK(look(tree_of({{file("missing/.wh..wh..opq")}}), "/")->children.empty());
 }
 
 TEST_CASE("a whiteout of nothing that can be named is an error") {
@@ -111,14 +110,14 @@ TEST_CASE("a whiteout works whatever its type") {
     LayerEntry marker = directory("d/.wh.a");
     LayerEntry link = soft_link("d/.wh.b", "/etc");
     StagingTree tree = tree_of({{file("d/a"), file("d/b"), file("etc/x")}, {marker, link}});
-    CHECK(tree.find("/d")->children.empty());
+    CHECK(look(tree, "/d")->children.empty());
     CHECK(has(tree, "/etc/x"));
 }
 
 TEST_CASE("a whiteout is followed through a symlink, of a lower layer or of its own") {
     StagingTree lower = tree_of({{file("etc/w"), soft_link("l", "/etc")}, {file("l/.wh.w")}});
     CHECK_FALSE(has(lower, "/etc/w"));
-    CHECK(lower.find("/l")->type == NodeType::symlink);
+    CHECK(look(lower, "/l")->type == NodeType::symlink);
     StagingTree same =
         tree_of({{file("etc/w"), file("etc/v")},
                  {file("l/.wh.w"), soft_link("l", "/etc"), sized("etc/v", 9), file("l/.wh.v")}});
@@ -134,9 +133,9 @@ TEST_CASE("a whiteout in a directory that replaces a symlink spares what the sym
             Layer upper{directory("var/www", 0700), file("var/www/new")};
             upper.insert(first ? upper.begin() : upper.end(), file(marker));
             StagingTree tree = tree_of({lower, upper});
-            CHECK(tree.find("/var/www")->type == NodeType::directory);
-            CHECK(tree.find("/var/www")->attributes.mode == 0700);
-            CHECK(tree.find("/var/www")->children.size() == 1);
+            CHECK(look(tree, "/var/www")->type == NodeType::directory);
+            CHECK(look(tree, "/var/www")->attributes.mode == 0700);
+            CHECK(look(tree, "/var/www")->children.size() == 1);
             CHECK(has(tree, "/var/www/new"));
             CHECK(has(tree, "/srv/www/a"));
             CHECK(has(tree, "/srv/www/b"));
@@ -158,7 +157,7 @@ TEST_CASE("a whiteout behind a new symlink goes where that leads") {
     Layer lower{file("d/x"), file("o/x"), file("o/sub/old"), soft_link("l", "d")};
     SECTION("in place of a directory") {
         StagingTree tree = tree_of({lower, {file("d/.wh.x"), soft_link("d", "o")}});
-        CHECK(tree.find("/d")->type == NodeType::symlink);
+        CHECK(look(tree, "/d")->type == NodeType::symlink);
         CHECK_FALSE(has(tree, "/o/x"));
         CHECK(has(tree, "/o/sub/old"));
     }
@@ -172,7 +171,7 @@ TEST_CASE("a whiteout behind a new symlink goes where that leads") {
             {lower, {file("d/.wh..wh..opq"), soft_link("d", "o"), directory("o/sub", 0701)}});
         CHECK_FALSE(has(tree, "/o/x"));
         CHECK_FALSE(has(tree, "/o/sub/old"));
-        CHECK(tree.find("/o/sub")->attributes.mode == 0701);
+        CHECK(look(tree, "/o/sub")->attributes.mode == 0701);
     }
 }
 
@@ -203,14 +202,14 @@ TEST_CASE("aufs metadata is no file, but hard links into it have its content") {
         tree_of({{file(".wh..wh.aufs"), directory(".wh..wh.plnk"), sized(".wh..wh.plnk/1.2", 7),
                   hard_link("bin/tool", ".wh..wh.plnk/1.2"), hard_link("bin/same", "bin/tool")}});
     CHECK(size_of(tree, "/bin/tool") == 7);
-    CHECK(tree.find("/bin/tool")->links == 2);
-    CHECK(tree.root().children.size() == 1);
+    CHECK(look(tree, "/bin/tool")->links == 2);
+    CHECK(look(tree, "/")->children.size() == 1);
 }
 
 TEST_CASE("a whiteout of one hard-linked name leaves the other") {
     StagingTree tree = tree_of({{sized("a", 5), hard_link("b", "a")}, {whiteout("", "a")}});
     CHECK(size_of(tree, "/b") == 5);
-    CHECK(tree.find("/b")->links == 1);
+    CHECK(look(tree, "/b")->links == 1);
 }
 
 TEST_CASE("types replace each other") {
@@ -218,9 +217,9 @@ TEST_CASE("types replace each other") {
                 hard_link("h", "d/x/y")};
     SECTION("a directory becomes a file, and its subtree goes") {
         StagingTree tree = tree_of({lower, {file("d")}});
-        CHECK(tree.find("/d")->type == NodeType::regular);
-        CHECK(tree.find("/d")->children.empty());
-        CHECK(tree.find("/h")->links == 1);
+        CHECK(look(tree, "/d")->type == NodeType::regular);
+        CHECK(look(tree, "/d")->children.empty());
+        CHECK(look(tree, "/h")->links == 1);
     }
     SECTION("a file becomes a directory") {
         StagingTree tree = tree_of({lower, {directory("f"), file("f/in")}});
@@ -228,22 +227,22 @@ TEST_CASE("types replace each other") {
     }
     SECTION("a symlink to a directory becomes a directory") {
         StagingTree tree = tree_of({lower, {directory("l"), file("l/new")}});
-        CHECK(tree.find("/l")->type == NodeType::directory);
+        CHECK(look(tree, "/l")->type == NodeType::directory);
         CHECK(has(tree, "/l/new"));
-        CHECK(tree.find("/t")->children.size() == 1);
+        CHECK(look(tree, "/t")->children.size() == 1);
     }
     SECTION("a directory becomes a symlink, and files go through it") {
         StagingTree tree = tree_of({lower, {soft_link("d", "o"), file("d/g")}});
         CHECK(has(tree, "/o/g"));
-        CHECK(tree.find("/d")->type == NodeType::symlink);
+        CHECK(look(tree, "/d")->type == NodeType::symlink);
     }
     SECTION("a directory over a directory changes attributes and keeps children") {
         LayerEntry again = directory("d", 01770);
         again.attributes.xattrs = {{"user.x", "1"}};
         StagingTree tree = tree_of({lower, {again}, {directory("d", 0711)}});
         CHECK(has(tree, "/d/x/y"));
-        CHECK(tree.find("/d")->attributes.mode == 0711);
-        CHECK(tree.find("/d")->attributes.xattrs.empty());
+        CHECK(look(tree, "/d")->attributes.mode == 0711);
+        CHECK(look(tree, "/d")->attributes.xattrs.empty());
     }
 }
 
@@ -251,15 +250,15 @@ TEST_CASE("a replaced hard-linked name leaves the other's content") {
     StagingTree tree = tree_of({{sized("a", 5), hard_link("b", "a")}, {sized("a", 6)}});
     CHECK(size_of(tree, "/a") == 6);
     CHECK(size_of(tree, "/b") == 5);
-    CHECK(tree.find("/a")->links == 1);
-    CHECK(tree.find("/b")->links == 1);
+    CHECK(look(tree, "/a")->links == 1);
+    CHECK(look(tree, "/b")->links == 1);
 }
 
 TEST_CASE("of two entries with one path the last wins") {
     StagingTree tree = tree_of({{sized("a", 1), sized("./a", 2), directory("d", 0700), file("d/x"),
                                  directory("d/", 0711)}});
     CHECK(size_of(tree, "/a") == 2);
-    CHECK(tree.find("/d")->attributes.mode == 0711);
+    CHECK(look(tree, "/d")->attributes.mode == 0711);
     CHECK(has(tree, "/d/x"));
 }
 
@@ -267,19 +266,19 @@ TEST_CASE("a name that changes from directory to symlink and back stays inside")
     StagingTree tree = tree_of(
         {{directory("foo"), soft_link("foo", "/"), file("foo/tmp/x"), directory("foo", 0701)}});
     CHECK(has(tree, "/tmp/x"));
-    CHECK(tree.find("/foo")->type == NodeType::directory);
-    CHECK(tree.find("/foo")->children.empty());
+    CHECK(look(tree, "/foo")->type == NodeType::directory);
+    CHECK(look(tree, "/foo")->children.empty());
 }
 
 TEST_CASE("a character device 0:0 is a device, not a whiteout") {
     StagingTree tree = tree_of({{file("f")}, {device("f", NodeType::char_device, 0, 0)}});
-    CHECK(tree.find("/f")->type == NodeType::char_device);
+    CHECK(look(tree, "/f")->type == NodeType::char_device);
 }
 
 TEST_CASE("missing parents are made 0755 and belong to root") {
     StagingTree tree = tree_of({{file("a/b/c")}});
-    CHECK(tree.find("/a/b")->attributes.mode == 0755);
-    CHECK(tree.find("/a/b")->attributes.uid == 0);
+    CHECK(look(tree, "/a/b")->attributes.mode == 0755);
+    CHECK(look(tree, "/a/b")->attributes.uid == 0);
 }
 
 TEST_CASE("a parent that is a file becomes a directory, with a warning") {
@@ -295,7 +294,7 @@ TEST_CASE("symlinked parents are followed inside the image") {
             StagingTree tree =
                 tree_of({{directory("usr/lib"), soft_link("lib", target)}, {file("lib/x.so")}});
             CHECK(has(tree, "/usr/lib/x.so"));
-            CHECK(tree.find("/lib")->type == NodeType::symlink);
+            CHECK(look(tree, "/lib")->type == NodeType::symlink);
         }
     }
     SECTION("and never above its root") {
@@ -329,7 +328,7 @@ TEST_CASE("a path that leaves the image is an error naming it") {
 
 TEST_CASE("the root's own entry sets its attributes and nothing else replaces it") {
     StagingTree tree = tree_of({{directory("./", 0711)}});
-    CHECK(tree.root().attributes.mode == 0711);
+    CHECK(look(tree, "/")->attributes.mode == 0711);
     for (const char* name : {".", "/", "/.", ""}) {
         CHECK_THAT(error_of({{soft_link(name, "/etc")}}), ContainsSubstring("root"));
         CHECK_THAT(error_of({{file(name)}}), ContainsSubstring("root"));
@@ -362,8 +361,8 @@ TEST_CASE("hard links find their targets as chroot would") {
     CHECK(tree.find("/abs") == tree.find("/usr/lib/a"));
     CHECK(tree.find("/up") == tree.find("/usr/lib/a"));
     CHECK(tree.find("/through") == tree.find("/usr/lib/a"));
-    CHECK(tree.find("/abs")->links == 4);
-    CHECK(tree.find("/s2")->type == NodeType::symlink);
+    CHECK(look(tree, "/abs")->links == 4);
+    CHECK(look(tree, "/s2")->type == NodeType::symlink);
     CHECK(tree.find("/s2") == tree.find("/s"));
 }
 
@@ -388,7 +387,7 @@ TEST_CASE("65,000 hard links are possible, one more is an error") {
     Layer layer{file("a")};
     for (int index = 1; index < 65'000; ++index)
         layer.push_back(hard_link(std::to_string(index), "a"));
-    CHECK(tree_of({layer}).find("/a")->links == 65'000);
+    CHECK(look(tree_of({layer}), "/a")->links == 65'000);
     layer.push_back(hard_link("too-much", "a"));
     CHECK_THAT(error_of({layer}), ContainsSubstring("'too-much'"));
 }
@@ -398,8 +397,8 @@ TEST_CASE("xattrs that mean nothing in a guest are dropped with a warning") {
     entry.attributes.xattrs = {
         {"trusted.overlay.opaque", "y"}, {"user.kept", "1"}, {"odd.name", "2"}};
     StagingTree tree = tree_of({{entry}});
-    REQUIRE(tree.find("/f")->attributes.xattrs.size() == 1);
-    CHECK(tree.find("/f")->attributes.xattrs[0].first == "user.kept");
+    REQUIRE(look(tree, "/f")->attributes.xattrs.size() == 1);
+    CHECK(look(tree, "/f")->attributes.xattrs[0].first == "user.kept");
     CHECK(tree.warnings().texts().size() == 2);
     entry.attributes.xattrs = {{"user.big", std::string(65'537, 'x')}};
     CHECK_THAT(error_of({{entry}}), ContainsSubstring("'f'") && ContainsSubstring("user.big"));
@@ -408,7 +407,7 @@ TEST_CASE("xattrs that mean nothing in a guest are dropped with a warning") {
 TEST_CASE("a file replaced without xattrs has none left") {
     LayerEntry entry = file("f");
     entry.attributes.xattrs = {{"user.x", "1"}};
-    CHECK(tree_of({{entry}, {file("f")}}).find("/f")->attributes.xattrs.empty());
+    CHECK(look(tree_of({{entry}, {file("f")}}), "/f")->attributes.xattrs.empty());
 }
 
 TEST_CASE("a directory listed after a whiteout inside it is no error") {

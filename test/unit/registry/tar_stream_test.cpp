@@ -42,7 +42,7 @@ Unpacked unpack(const std::string& tar, std::size_t piece = 1000) {
         return {start, size};
     };
     auto contents = read_tar(next, sink, budget);
-    out.entries = std::move(contents.entries);
+    contents.entries.for_each([&](LayerEntry& entry) { out.entries.push_back(entry); });
     out.warnings = contents.warnings.texts();
     out.files = std::move(sink.files);
     return out;
