@@ -1,12 +1,9 @@
 #include "pipelines/image/image_record.hpp"
 
-#include <time.h>
-
 #include <charconv>
-#include <cstdio>
-#include <optional>
 
 #include "pipelines/io/json.hpp"
+#include "pipelines/io/time.hpp"
 
 namespace banger::image {
 namespace {
@@ -21,31 +18,11 @@ std::uint8_t byte_at(const std::string& hex, std::size_t index) {
     return value;
 }
 
-/// "Z", "+02:00" or "-0730", in seconds east of Greenwich.
-std::optional<std::int64_t> parse_zone(const char* text) {
-    if (*text == 'Z' || *text == 'z') return 0;
-    int hours = 0, minutes = 0;
-    char sign = 0;
-    if (std::sscanf(text, "%c%2d:%2d", &sign, &hours, &minutes) != 3) return std::nullopt;
-    if (sign != '+' && sign != '-') return std::nullopt;
-    return (sign == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
-}
-
 }  // namespace
 
 std::int64_t creation_time(const std::string& rfc3339) {
-    std::tm parts{};
-    const char* rest = ::strptime(rfc3339.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
-    if (rest == nullptr) return kNoTime;
-    if (*rest == '.') {
-        do
-            ++rest;
-        while (*rest >= '0' && *rest <= '9');
-    }
-    const auto zone = parse_zone(rest);
-    if (!zone) return kNoTime;
-    const std::int64_t seconds = ::timegm(&parts) - *zone;
-    return seconds < kEarliest || seconds > kLatest ? kNoTime : seconds;
+    const auto seconds = parse_rfc3339(rfc3339);
+    return !seconds || *seconds < kEarliest || *seconds > kLatest ? kNoTime : *seconds;
 }
 
 Ext4Options ext4_options_for(const Digest& manifest, const std::string& created,
