@@ -1,21 +1,15 @@
 #pragma once
 
 #include <atomic>
-#include <functional>
 #include <stop_token>
 
-#include "pipelines/image/blob_cache.hpp"
+#include "pipelines/image/blob_unpacker.hpp"
 #include "pipelines/image/ext4/block_writer.hpp"
-#include "pipelines/image/pull_profile.hpp"
+#include "pipelines/image/registry/manifest.hpp"
 #include "pipelines/image/space_guard.hpp"
 #include "pipelines/image/tar_stream.hpp"
-#include "pipelines/io/byte_pipe.hpp"
 
 namespace banger::image {
-
-/// Puts the next piece of a blob into the chunk (which may bring memory along for reuse, or none);
-/// false at the end. Pieces are full but for the last. Blocks.
-using ReadChunk = std::function<bool(Chunk&)>;
 
 /// One layer on its way from a blob to blocks of the image. Everything referred to outlives the
 /// call.

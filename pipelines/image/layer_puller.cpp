@@ -2,9 +2,8 @@
 
 #include <spdlog/spdlog.h>
 #include <algorithm>
-#include <boost/system/system_error.hpp>
 
-#include "pipelines/io/blocking_pool.hpp"
+#include "pipelines/image/blob_work.hpp"
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/task_group.hpp"
 #include "pipelines/io/wait.hpp"
@@ -12,8 +11,6 @@
 namespace banger::image {
 namespace {
 
-/// 2 MiB of a download may wait for its decoder.
-constexpr std::size_t kPipeChunks = 8;
 constexpr std::chrono::milliseconds kReportInterval{100};
 
 std::vector<std::uint64_t> blob_sizes(const Manifest& manifest) {
@@ -46,67 +43,6 @@ std::unique_ptr<BlobCache::Writer> begin_copy(const BlobCache* cache, const Desc
     spdlog::warn("layer {} is not cached: {}", layer.digest.short_hex(), error.what());
     return nullptr;
 }
-
-/// Full chunks from a file.
-ReadChunk read_from(const Blob& blob, StageMeter& meter) {
-    return [&blob, &meter, at = std::uint64_t{0}](Chunk& chunk) mutable {
-        const StageTimer busy(meter);
-        if (!chunk.memory) {
-            chunk.memory = std::make_unique_for_overwrite<std::byte[]>(Chunk::kCapacity);
-        }
-        chunk.size = blob.read_at(at, chunk.writable());
-        at += chunk.size;
-        meter.add_bytes(chunk.size);
-        return chunk.size > 0;
-    };
-}
-
-ReadChunk read_from(BytePipe& pipe, std::stop_token stop) {
-    return [&pipe, stop](Chunk& chunk) {
-        if (chunk.memory) pipe.recycle(std::move(chunk));
-        auto next = pipe.pop_blocking(stop);
-        if (!next) return false;
-        chunk = std::move(*next);
-        return true;
-    };
-}
-
-Task<bool> fill(BlobStream& stream, Chunk& chunk, StageMeter& meter) {
-    const StageTimer busy(meter);
-    chunk.size = 0;
-    while (chunk.size < Chunk::kCapacity) {
-        const auto count = co_await stream.read_some(chunk.writable().subspan(chunk.size));
-        if (count == 0) break;
-        chunk.size += count;
-    }
-    meter.add_bytes(chunk.size);
-    co_return chunk.size > 0;
-}
-
-/// The loop's half of a download. The worker at the other end tells how it went, whoever failed: so
-/// an error here goes through the pipe, and the worker's giving up is no error here.
-Task<void> feed(BlobStream& stream, BytePipe& pipe, StageMeter& meter) {
-    try {
-        for (;;) {
-            auto chunk = pipe.take_empty();
-            if (!co_await fill(stream, chunk, meter)) break;
-            const StageTimer waiting(meter, &StageMeter::add_waiting);
-            co_await pipe.push(std::move(chunk));
-        }
-        pipe.close();
-    } catch (const boost::system::system_error&) {
-        pipe.fail(std::current_exception());
-        throw;
-    } catch (...) {
-        pipe.fail(std::current_exception());
-    }
-}
-
-/// Lets the download know when the worker has gone, whatever ended it.
-struct AbandonAtEnd {
-    BytePipe& pipe;
-    ~AbandonAtEnd() { pipe.abandon(); }
-};
 
 /// What a copy in the cache may be guilty of; a full disk or a cancellation is not its fault.
 bool is_damage(const Error& error) {
@@ -177,9 +113,10 @@ Task<bool> LayerPuller::decode_cached(std::size_t layer) {
     auto file = cache_->find(descriptor);
     if (!file) co_return false;
     try {
-        contents_[layer] = co_await decode_file(
+        contents_[layer] = co_await decode(
             layer,
-            {.file = std::move(file), .stream = nullptr, .offset = 0, .size = descriptor.size});
+            {.file = std::move(file), .stream = nullptr, .offset = 0, .size = descriptor.size},
+            nullptr);
         co_return true;
     } catch (const Error& error) {
         if (!is_damage(error)) throw;
@@ -192,26 +129,12 @@ Task<bool> LayerPuller::decode_cached(std::size_t layer) {
 }
 
 Task<TarContents> LayerPuller::decode(std::size_t layer, Blob blob, BlobCache::Writer* copy) {
-    if (blob.file) co_return co_await decode_file(layer, std::move(blob));
-    co_return co_await decode_stream(layer, *blob.stream, copy);
-}
-
-Task<TarContents> LayerPuller::decode_file(std::size_t layer, Blob blob) {
-    co_return co_await run_blocking(context_.pool, [&](std::stop_token stop) {
-        return decode_blocking(layer, read_from(blob, profile_.network), nullptr, std::move(stop));
-    });
-}
-
-Task<TarContents> LayerPuller::decode_stream(std::size_t layer, BlobStream& stream,
-                                             BlobCache::Writer* copy) {
-    BytePipe pipe(context_.executor, kPipeChunks);
-    auto work = [&](std::stop_token stop) {
-        const AbandonAtEnd abandon{pipe};
-        return decode_blocking(layer, read_from(pipe, stop), copy, stop);
-    };
-    auto [fed, contents] =
-        co_await when_all(feed(stream, pipe, profile_.network), run_blocking(context_.pool, work));
-    co_return std::move(contents);
+    TarContents contents;
+    co_await work_through(
+        context_, blob, profile_.network, [&](ReadChunk read, std::stop_token stop) {
+            contents = decode_blocking(layer, std::move(read), copy, std::move(stop));
+        });
+    co_return contents;
 }
 
 TarContents LayerPuller::decode_blocking(std::size_t layer, ReadChunk read, BlobCache::Writer* copy,

@@ -39,8 +39,6 @@ class LayerPuller {
     /// False when the cache has no good copy.
     Task<bool> decode_cached(std::size_t layer);
     Task<TarContents> decode(std::size_t layer, Blob blob, BlobCache::Writer* copy);
-    Task<TarContents> decode_file(std::size_t layer, Blob blob);
-    Task<TarContents> decode_stream(std::size_t layer, BlobStream& stream, BlobCache::Writer* copy);
     TarContents decode_blocking(std::size_t layer, ReadChunk read, BlobCache::Writer* copy,
                                 std::stop_token stop);
     Task<void> report_regularly(const ProgressSink& progress);

@@ -1,12 +1,5 @@
 #include "pipelines/image/pull.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <boost/asio/cancellation_state.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <cerrno>
 #include <filesystem>
 #include <numeric>
 
@@ -15,50 +8,13 @@
 #include "pipelines/image/layer_puller.hpp"
 #include "pipelines/image/opened_image.hpp"
 #include "pipelines/image/registry/registry_client.hpp"
+#include "pipelines/image/rootfs_file.hpp"
 #include "pipelines/io/atomic_file.hpp"
 #include "pipelines/io/blocking_pool.hpp"
 #include "pipelines/io/error.hpp"
 
 namespace banger::image {
 namespace {
-
-/// The directory a pull works in; gone again, with all that is in it, unless the pull keeps it.
-class StagingDir {
-  public:
-    explicit StagingDir(const std::string& path) {
-        if (::mkdir(path.c_str(), 0700) != 0) {
-            fail_errno(errno, "cannot make the directory {}", path);
-        }
-        path_ = path;
-    }
-    /// Three unlinks: not worth a thread, and they must not wait for a busy pool.
-    ~StagingDir() {
-        std::error_code ignored;
-        if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-    }
-    StagingDir(const StagingDir&) = delete;
-    StagingDir& operator=(const StagingDir&) = delete;
-
-    std::string operator/(const char* name) const { return path_ + "/" + name; }
-    const std::string& path() const { return path_; }
-    void keep() { path_.clear(); }
-
-  private:
-    std::string path_;
-};
-
-/// Past the page cache where the file system lets us: the bytes are read next by a VM, much later.
-UniqueFd make_rootfs(const std::string& path) {
-    constexpr int kFlags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
-    UniqueFd fd(::open(path.c_str(), kFlags | O_DIRECT, 0600));
-    if (fd || errno != EINVAL) {
-        if (!fd) fail_errno(errno, "cannot make {}", path);
-        return fd;
-    }
-    // Some file systems create the file before they refuse O_DIRECT.
-    ::unlink(path.c_str());
-    return open_file(path, kFlags, 0600);
-}
 
 std::uint64_t compressed_size(const Manifest& manifest) {
     return std::accumulate(
@@ -88,24 +44,8 @@ Task<std::vector<TarContents>> write_content(const PullContext& context, const P
     space.check_blocking(compressed_size(image.manifest));
     LayerPuller puller(context, source, image, source.is_remote() ? &cache : nullptr, *file, space,
                        profile);
-    std::exception_ptr error;
-    try {
-        co_await puller.run(request.parallel_layers, progress);
-        co_await file->flush();
-    } catch (...) {
-        error = std::current_exception();
-    }
-    if (!error) co_return std::move(puller.contents());
-    // The writes under way hold the descriptor and the buffers: wait for them, cancelled or not.
-    co_await boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
-    try {
-        co_await file->flush();
-    } catch (...) {
-        // The first error is the one that counts.
-    }
-    co_await boost::asio::this_coro::reset_cancellation_state(
-        boost::asio::enable_terminal_cancellation());
-    std::rethrow_exception(error);
+    co_await with_flush(*file, puller.run(request.parallel_layers, progress));
+    co_return std::move(puller.contents());
 }
 
 /// Step 2: the layers become one tree.

@@ -248,6 +248,7 @@ class TarReader {
         if (out.is_hard_link && stored > 0) {
             refuse_entry(out.path, "a hard link has content of its own");
         }
+        sink_.begin_entry(out);
         // Other types have no content whatever their size says.
         if (out.type == NodeType::regular && !out.is_hard_link) {
             read_content(header, pax, stored, out);

@@ -16,6 +16,8 @@ namespace banger::image {
 class ContentSink {
   public:
     virtual ~ContentSink() = default;
+    /// Of every entry, before its content; throws to refuse it.
+    virtual void begin_entry(const LayerEntry&) {}
     virtual void begin_file() = 0;
     virtual void append(std::span<const std::byte> bytes) = 0;
     /// A hole of a sparse file.

@@ -50,7 +50,6 @@ KEEPS = re.compile(r"current_exception\(\)|\bthrow;")
 CATCH_ALL_ALLOWED = {
     "pipelines/io/wait.cpp": "asks what an exception is; any other one is simply not that",
     "daemon/operations/failure.cpp": "the edge: every exception becomes an operation's error",
-    "pipelines/image/pull.cpp": "undoes after a first error, which is the one that is rethrown",
 }
 
 

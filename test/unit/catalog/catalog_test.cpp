@@ -124,16 +124,15 @@ TEST_CASE("a kind of tomorrow's spoils no catalog of today") {
 }
 
 TEST_CASE("files are fetched by https, from this machine, or over loopback only") {
-    for (const char* url :
-         {"https://images.example.org/a.tar.zst", "file:///srv/a.tar.zst",
-          "http://127.0.0.1:8080/a", "http://localhost/a", "http://[::1]:1/a"}) {
+    for (const char* url : {"https://images.example.org/a.tar.zst", "file:///srv/a.tar.zst",
+                            "http://127.0.0.1:8080/a", "http://localhost/a", "http://[::1]:1/a"}) {
         INFO(url);
         CHECK_NOTHROW(check_url(url));
         CHECK(error_of_entry("url", url) == "");
     }
     for (const char* url : {"http://images.example.org/a", "ftp://x/a", "file://relative",
-                                  "file://host/a", "/srv/a", "", "javascript:1", "HTTPS:/x",
-                                  "http://127.0.0.1.example.org/", "https://user:pw@x.example/"}) {
+                            "file://host/a", "/srv/a", "", "javascript:1", "HTTPS:/x",
+                            "http://127.0.0.1.example.org/", "https://user:pw@x.example/"}) {
         INFO(url);
         CHECK_THROWS_AS(check_url(url), Error);
         CHECK(error_of_entry("url", url) != "");
