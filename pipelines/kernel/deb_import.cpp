@@ -8,7 +8,6 @@
 #include "pipelines/kernel/kernel_import.hpp"
 #include "pipelines/kernel/kernel_staging.hpp"
 #include "pipelines/kernel/module_file.hpp"
-#include "pipelines/kernel/unpack.hpp"
 
 namespace banger::kernel {
 
@@ -74,10 +73,9 @@ class DebImport {
             builtin_read_ = true;
             staging_.write("modules/" + module->below, bytes);
         } else {
-            const auto elf = unpack(bytes, name, kLargestModule);
-            auto& info = taken_[module_name(path)] = parse_module(elf, name);
+            auto& info = taken_[module_name(path)] =
+                stage_module(staging_, "modules/" + module->below, bytes, name);
             info.release = module->release;
-            staging_.write("modules/" + unpacked_path(module->below), elf);
         }
     }
 

@@ -1,11 +1,48 @@
 #include "pipelines/kernel/import_steps.hpp"
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/time.hpp"
+#include "pipelines/io/unique_fd.hpp"
 #include "pipelines/kernel/kernel_staging.hpp"
 #include "pipelines/kernel/module_file.hpp"
+#include "pipelines/kernel/unpack.hpp"
 
 namespace banger::kernel {
+
+namespace {
+
+/// A file of ours in memory, for reading. Ours: a file that shrinks while mapped kills its reader.
+class MappedFile {
+  public:
+    explicit MappedFile(const std::string& path) {
+        const auto fd = open_file(path, O_RDONLY);
+        struct stat status{};
+        if (::fstat(fd.get(), &status) != 0) fail_errno(errno, "cannot read {}", path);
+        size_ = static_cast<std::size_t>(status.st_size);
+        if (size_ == 0) return;
+        data_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+        if (data_ == MAP_FAILED) fail_errno(errno, "cannot map {}", path);
+    }
+    ~MappedFile() {
+        if (size_ > 0) ::munmap(data_, size_);
+    }
+    MappedFile(const MappedFile&) = delete;
+    MappedFile& operator=(const MappedFile&) = delete;
+
+    std::string_view bytes() const { return {static_cast<const char*>(data_), size_}; }
+
+  private:
+    void* data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+}  // namespace
 
 void check_arch(const KernelImportOptions& options) {
     if (options.arch != "x86_64") {
@@ -18,6 +55,18 @@ KernelFacts stage_bzimage(KernelStaging& staging, std::string_view image, const 
     const auto facts = inspect_vmlinux(vmlinux, name);
     staging.write("vmlinux", vmlinux);
     return facts;
+}
+
+KernelFacts inspect_staged(const KernelStaging& staging, const std::string& name) {
+    return inspect_vmlinux(MappedFile(staging.path_of("vmlinux")).bytes(), name);
+}
+
+ModuleInfo stage_module(KernelStaging& staging, const std::string& path, std::string_view bytes,
+                        const std::string& name) {
+    const auto module = unpack(bytes, name, kLargestModule);
+    auto info = parse_module(module, name);
+    staging.write(unpacked_path(path), module);
+    return info;
 }
 
 void check_release(const ModuleInfo& module, const std::string& name, const std::string& release) {

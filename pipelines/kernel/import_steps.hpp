@@ -20,6 +20,13 @@ void check_arch(const KernelImportOptions& options);
 /// Unpacks, checks and stages the vmlinux of a bzImage; `name` is for messages.
 KernelFacts stage_bzimage(KernelStaging& staging, std::string_view image, const std::string& name);
 
+/// Checks the vmlinux that is staged; `name` is for messages.
+KernelFacts inspect_staged(const KernelStaging& staging, const std::string& name);
+
+/// Unpacks and stages a module; `path` is where, compressed or not.
+ModuleInfo stage_module(KernelStaging& staging, const std::string& path, std::string_view bytes,
+                        const std::string& name);
+
 /// Such a module would be refused when the VM boots; better to say so now.
 void check_release(const ModuleInfo& module, const std::string& name, const std::string& release);
 

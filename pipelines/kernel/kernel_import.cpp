@@ -1,7 +1,6 @@
 #include "pipelines/kernel/kernel_import.hpp"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,7 +13,6 @@
 #include "pipelines/kernel/import_steps.hpp"
 #include "pipelines/kernel/kernel_staging.hpp"
 #include "pipelines/kernel/module_file.hpp"
-#include "pipelines/kernel/unpack.hpp"
 
 namespace banger::kernel {
 
@@ -24,31 +22,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kLargestBzimage = std::size_t{512} << 20;
 constexpr std::size_t kHead = 8192;
-
-/// A file of ours in memory, for reading. Ours: a file that shrinks while mapped kills its reader.
-class MappedFile {
-  public:
-    explicit MappedFile(const std::string& path) {
-        const auto fd = open_file(path, O_RDONLY);
-        struct stat status{};
-        if (::fstat(fd.get(), &status) != 0) fail_errno(errno, "cannot read {}", path);
-        size_ = static_cast<std::size_t>(status.st_size);
-        if (size_ == 0) return;
-        data_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
-        if (data_ == MAP_FAILED) fail_errno(errno, "cannot map {}", path);
-    }
-    ~MappedFile() {
-        if (size_ > 0) ::munmap(data_, size_);
-    }
-    MappedFile(const MappedFile&) = delete;
-    MappedFile& operator=(const MappedFile&) = delete;
-
-    std::string_view bytes() const { return {static_cast<const char*>(data_), size_}; }
-
-  private:
-    void* data_ = nullptr;
-    std::size_t size_ = 0;
-};
 
 std::string read_head(const std::string& path) {
     const auto fd = open_file(path, O_RDONLY | O_NONBLOCK);
@@ -74,7 +47,7 @@ KernelFacts stage_kernel(KernelStaging& staging, const std::string& path,
         return inspect_vmlinux(head, path);
     }
     staging.copy("vmlinux", path, stop);
-    return inspect_vmlinux(MappedFile(staging.path_of("vmlinux")).bytes(), path);
+    return inspect_staged(staging, path);
 }
 
 /// All modules of a directory, whoever needs them: what stands there was put there on purpose.
@@ -89,9 +62,9 @@ void stage_modules(KernelStaging& staging, const std::string& directory, const s
         if (entry.path().filename() == "modules.builtin") {
             staging.write(relative, read_file(path));
         } else if (!module_name(path).empty()) {
-            const auto module = unpack(read_file(path, kLargestModule), path, kLargestModule);
-            check_release(parse_module(module, path), path, release);
-            staging.write(unpacked_path(relative), module);
+            const auto info =
+                stage_module(staging, relative, read_file(path, kLargestModule), path);
+            check_release(info, path, release);
         }
     });
 }

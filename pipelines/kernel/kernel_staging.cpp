@@ -60,21 +60,34 @@ KernelStaging::~KernelStaging() {
 }
 
 void KernelStaging::write(const std::string& path, std::string_view bytes) {
+    begin(path);
+    append(bytes);
+    end();
+}
+
+void KernelStaging::begin(const std::string& path) {
     make_parents(path);
-    Writer writer(path_of(path));
-    writer.write(bytes);
-    files_.push_back(writer.finish(path));
+    open_ = std::make_unique<Writer>(path_of(path));
+    open_path_ = path;
+}
+
+void KernelStaging::append(std::string_view bytes) {
+    open_->write(bytes);
+}
+
+void KernelStaging::end() {
+    files_.push_back(open_->finish(open_path_));
+    open_.reset();
 }
 
 void KernelStaging::copy(const std::string& path, const std::string& source,
                          const std::stop_token& stop) {
-    make_parents(path);
     const auto input = open_file(source, O_RDONLY | O_NONBLOCK);
     struct stat status{};
     if (::fstat(input.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
         fail(Errc::invalid_argument, "{} is no regular file", source);
     }
-    Writer writer(path_of(path));
+    begin(path);
     std::array<char, 256 * 1024> block;
     for (;;) {
         if (stop.stop_requested()) fail(Errc::cancelled, "importing {} was cancelled", source);
@@ -82,9 +95,9 @@ void KernelStaging::copy(const std::string& path, const std::string& source,
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) fail_errno(errno, "cannot read {}", source);
         if (count == 0) break;
-        writer.write({block.data(), static_cast<std::size_t>(count)});
+        append({block.data(), static_cast<std::size_t>(count)});
     }
-    files_.push_back(writer.finish(path));
+    end();
 }
 
 void KernelStaging::make_parents(const std::string& path) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <set>
 #include <stop_token>
 #include <string>
@@ -23,6 +24,10 @@ class KernelStaging {
 
     /// Paths are relative, without "..", and new; parents are made.
     void write(const std::string& path, std::string_view bytes);
+    /// A file in pieces, one file at a time: begin, append as often as need be, end.
+    void begin(const std::string& path);
+    void append(std::string_view bytes);
+    void end();
     /// Copies a regular file.
     void copy(const std::string& path, const std::string& source, const std::stop_token& stop);
 
@@ -37,6 +42,8 @@ class KernelStaging {
     void make_parents(const std::string& path);
 
     std::string directory_;
+    std::unique_ptr<Writer> open_;
+    std::string open_path_;
     std::set<std::string> directories_;
     std::vector<KernelFile> files_;
     bool kept_ = false;

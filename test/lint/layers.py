@@ -16,6 +16,7 @@ ROOM_OF = (
     (r"pipelines/image/registry/(auth_file|credential|reference)\.[hc]pp", "image names"),
     (r"pipelines/image/.*", "image"),
     (r"pipelines/kernel/.*", "kernel"),
+    (r"pipelines/bundle/.*", "bundle"),
     (r"catalog/.*", "catalog"),
     (r"daemon/(config|paths|size)\.[hc]pp", "daemon settings"),
     (r"daemon/store/.*", "daemon/store"),
@@ -29,7 +30,7 @@ ROOM_OF = (
     (r"test/.*", "test"),
 )
 
-PIPELINES = {"io", "image names", "image", "kernel", "catalog"}
+PIPELINES = {"io", "image names", "image", "kernel", "bundle", "catalog"}
 GROUND = PIPELINES | {"api types", "daemon settings"}
 SERVICES = {"daemon/store", "daemon/net", "daemon/operations"}
 
@@ -42,6 +43,7 @@ MAY_INCLUDE = {
     "image names": {"io"},
     "image": {"io", "image names"},
     "kernel": {"io"},
+    "bundle": {"io", "image names", "image", "kernel"},
     "catalog": {"io"},
     "daemon settings": {"io"},
     "daemon/store": GROUND,

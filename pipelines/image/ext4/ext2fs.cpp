@@ -27,10 +27,14 @@ Errc errc_of(errcode_t code) {
 
 }  // namespace
 
-void fail_ext2(errcode_t code, const std::string& what) {
+std::string ext2_message(errcode_t code) {
     static std::once_flag once;
     std::call_once(once, [] { initialize_ext2_error_table(); });
-    throw Error(errc_of(code), what + ": " + error_message(code));
+    return error_message(code);
+}
+
+void fail_ext2(errcode_t code, const std::string& what) {
+    throw Error(errc_of(code), what + ": " + ext2_message(code));
 }
 
 void Ext2Handle::close() {

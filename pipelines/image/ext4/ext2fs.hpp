@@ -10,6 +10,9 @@
 
 namespace banger::image {
 
+/// What an errcode_t of libext2fs means, in its words.
+std::string ext2_message(errcode_t code);
+
 /// Throws the Error that an errcode_t of libext2fs stands for; `what` is the part before the colon.
 [[noreturn]] void fail_ext2(errcode_t code, const std::string& what);
 

@@ -1,9 +1,8 @@
 #include "pipelines/image/registry/registry_blob.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <vector>
 
+#include "pipelines/image/registry/range_response.hpp"
 #include "pipelines/io/error.hpp"
 
 namespace banger::image {
@@ -11,19 +10,6 @@ namespace {
 
 /// Progress that earns a connection new tries: a server that gives a byte each time gets none.
 constexpr std::uint64_t kProgress = 256 * 1024;
-
-std::optional<std::uint64_t> parse_number(std::string_view text) {
-    std::uint64_t number = 0;
-    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (ec != std::errc() || end != text.data() + text.size()) return std::nullopt;
-    return number;
-}
-
-/// "bytes 100-199/200" is all from byte 100 of 200.
-bool is_rest_of(std::string_view range, std::uint64_t from, std::uint64_t size) {
-    return range == fmt::format("bytes {}-{}/{}", from, size - 1, size) ||
-           range == fmt::format("bytes {}-{}/*", from, size - 1);
-}
 
 }  // namespace
 
@@ -118,7 +104,7 @@ Task<void> RegistryBlob::request() {
     } else {
         response_ = co_await host.get_foreign(place().foreign_url, from);
     }
-    if (from > 0 && !fits(*response_)) {
+    if (from > 0 && !answers_range(*response_, offset_, descriptor_.size)) {
         ranges_ = false;
         response_.reset();
         co_return co_await request();
@@ -132,34 +118,11 @@ Task<void> RegistryBlob::request() {
         fail(Errc::unsupported, "{} sent blob {} in the encoding {}", host.name(),
              descriptor_.digest.short_hex(), encoding);
     }
-    if (status == 200) co_await skip_prefix();
+    if (status == 200) {
+        co_await skip_to(*response_, offset_, descriptor_.size,
+                         "blob " + descriptor_.digest.short_hex());
+    }
     if (place().is_mirror) client_.second_hand_.insert(descriptor_.digest.to_string());
-}
-
-bool RegistryBlob::fits(const HttpResponse& response) const {
-    if (response.status() == 416) return false;
-    if (response.status() != 206) return true;
-    const auto range = response.headers().find("Content-Range").value_or("");
-    return is_rest_of(range, offset_, descriptor_.size);
-}
-
-/// A status of 200 sends the blob from its start, whatever was asked for.
-Task<void> RegistryBlob::skip_prefix() {
-    const auto length = response_->headers().find("Content-Length");
-    if (length && parse_number(*length) != descriptor_.size) {
-        fail(Errc::digest_mismatch, "blob {} has {} bytes in the registry, its descriptor says {}",
-             descriptor_.digest.short_hex(), *length, descriptor_.size);
-    }
-    std::vector<std::byte> waste(offset_ > 0 ? 64 * 1024 : 0);
-    for (auto left = offset_; left > 0;) {
-        const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(waste.size(), left));
-        const auto size = co_await response_->read_some(std::span(waste).first(want));
-        if (size == 0) {
-            fail(Errc::unavailable, "layer {} was cut before byte {}",
-                 descriptor_.digest.short_hex(), offset_);
-        }
-        left -= size;
-    }
 }
 
 /// Reading to the very end gives the connection back; a byte too many means the size was a lie.

@@ -27,11 +27,8 @@ class RegistryBlob : public BlobStream {
 
     Task<void> open();
     Task<void> request();
-    /// Whether the response carries on at offset_; false when ranges are not to be had.
-    bool fits(const HttpResponse& response) const;
     Task<std::size_t> read_or_cut(std::span<std::byte> buffer, std::exception_ptr& cut);
     Task<void> wait_or_move_on(std::exception_ptr cut);
-    Task<void> skip_prefix();
     Task<void> check_end();
     void count(std::size_t bytes);
 

@@ -41,16 +41,6 @@ std::optional<std::chrono::seconds> retry_after_of(const HttpHeaders& headers) {
     return parse_retry_after(*value, std::chrono::system_clock::now());
 }
 
-HttpOptions http_options(const RegistrySettings& settings) {
-    return {.plain_http_hosts = settings.plain_http_hosts,
-            .host_ca_files = settings.ca_files,
-            .connect_timeout = settings.patience.connect,
-            .header_timeout = settings.patience.header,
-            .stall_timeout = settings.patience.stall,
-            .slow_window = settings.patience.slow_window,
-            .slow_bytes = settings.patience.slow_bytes};
-}
-
 std::string origin_of(const HttpTarget& target) {
     return (target.tls ? "https://" : "http://") + target.authority;
 }
@@ -71,6 +61,16 @@ std::optional<std::string> warning_text(std::string_view field) {
 }
 
 }  // namespace
+
+HttpOptions http_options(const RegistrySettings& settings) {
+    return {.plain_http_hosts = settings.plain_http_hosts,
+            .host_ca_files = settings.ca_files,
+            .connect_timeout = settings.patience.connect,
+            .header_timeout = settings.patience.header,
+            .stall_timeout = settings.patience.stall,
+            .slow_window = settings.patience.slow_window,
+            .slow_bytes = settings.patience.slow_bytes};
+}
 
 bool is_transient(const Error& error) {
     return error.code() == Errc::unavailable || error.code() == Errc::timed_out;

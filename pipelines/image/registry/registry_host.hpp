@@ -17,6 +17,9 @@ class Error;
 
 namespace banger::image {
 
+/// What `settings` mean to an HTTP client.
+HttpOptions http_options(const RegistrySettings& settings);
+
 /// True for what a later try may not meet again: a cut or stalled connection, a server in trouble.
 bool is_transient(const Error& error);
 
