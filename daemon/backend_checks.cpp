@@ -1,12 +1,17 @@
 #include "daemon/backend_checks.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
 
+#include "daemon/vm/firecracker_version.hpp"
+#include "daemon/vm/user_network.hpp"
 #include "pipelines/io/error.hpp"
+#include "pipelines/io/find_program.hpp"
 #include "pipelines/io/subprocess.hpp"
+#include "pipelines/io/unique_fd.hpp"
 
 namespace banger {
 namespace {
@@ -38,6 +43,47 @@ DoctorRow check_kvm(const Config& config, const vm::KvmVerdict& kvm) {
             .detail = kvm.reason + "; VMs are emulated, which is slower"};
 }
 
+/// Only what the configuration asks for is a failure where it is missing.
+Task<DoctorRow> check_firecracker(const Config& config) {
+    const bool wanted = config.backend == "firecracker";
+    DoctorRow row{.check = "firecracker", .status = wanted ? "fail" : "warn", .detail = ""};
+    if (!find_program(config.firecracker)) {
+        row.detail = fmt::format("no program '{}'; VMs run by QEMU", config.firecracker);
+        co_return row;
+    }
+    try {
+        const auto version = co_await vm::ask_firecracker_version(config.firecracker);
+        row.status = "pass";
+        row.detail = "Firecracker " + version.text();
+    } catch (const Error& error) {
+        row.detail = error.what();
+    }
+    co_return row;
+}
+
+DoctorRow check_network(const Config& config) {
+    const auto tap = vm::find_tap_network();
+    const auto socket = vm::find_socket_network();
+    const bool lacking = !tap && config.backend == "firecracker";
+    auto detail = fmt::format("Firecracker: {}; QEMU: {}",
+                              tap ? tap->name : "none (install slirp4netns or passt)",
+                              socket ? socket->name : "its own");
+    return {.check = "user network",
+            .status = lacking ? "fail"
+                      : tap   ? "pass"
+                              : "warn",
+            .detail = std::move(detail)};
+}
+
+/// QEMU's networks do without; a VM of Firecracker has a tap.
+DoctorRow check_tun(const Config& config) {
+    const UniqueFd tun(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));
+    if (tun) return {.check = "tap devices", .status = "pass", .detail = "/dev/net/tun"};
+    return {.check = "tap devices",
+            .status = config.backend == "firecracker" ? "fail" : "warn",
+            .detail = "/dev/net/tun: " + errno_text(errno) + "; VMs of Firecracker need it"};
+}
+
 DoctorRow check_agent(const std::string& path) {
     struct stat info{};
     if (::stat(path.c_str(), &info) != 0) {
@@ -56,7 +102,10 @@ Task<std::vector<DoctorRow>> check_backend(const Config& config, const vm::KvmVe
                                            std::string agent) {
     std::vector<DoctorRow> rows;
     rows.push_back(co_await check_qemu(config.qemu));
+    rows.push_back(co_await check_firecracker(config));
     rows.push_back(check_kvm(config, kvm));
+    rows.push_back(check_network(config));
+    rows.push_back(check_tun(config));
     rows.push_back(check_agent(agent));
     co_return rows;
 }

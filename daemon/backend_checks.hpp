@@ -10,7 +10,8 @@
 
 namespace banger {
 
-/// Doctor's rows about what runs VMs: QEMU and its version, KVM's verdict, the guest's agent.
+/// Doctor's rows about what runs VMs: the VMMs and their versions, KVM's verdict, what carries the
+/// guests' network, the guest's agent.
 Task<std::vector<api::DoctorRow>> check_backend(const Config& config, const vm::KvmVerdict& kvm,
                                                 std::string agent);
 

@@ -32,6 +32,18 @@ void make_closed_directory(const std::string& path) {
     if (::chmod(path.c_str(), 0700) != 0) fail_errno(errno, "cannot close {} to others", path);
 }
 
+/// A program that is built and installed with this one.
+std::string find_companion(const std::string& name) {
+    std::error_code error;
+    const auto own = fs::read_symlink("/proc/self/exe", error).parent_path();
+    const auto beside = own / name;
+    const auto installed = own / "../libexec/banger" / name;
+    if (!fs::exists(beside, error) && fs::exists(installed, error)) {
+        return installed.lexically_normal();
+    }
+    return beside;
+}
+
 }  // namespace
 
 void prepare_process() {
@@ -75,15 +87,11 @@ UniqueFd lock_directory(const std::string& directory) {
 }
 
 std::string find_agent(const std::string& configured) {
-    if (!configured.empty()) return configured;
-    std::error_code error;
-    const auto own = fs::read_symlink("/proc/self/exe", error).parent_path();
-    const auto beside = own / "banger-vsock-agent";
-    const auto installed = own / "../libexec/banger/banger-vsock-agent";
-    if (!fs::exists(beside, error) && fs::exists(installed, error)) {
-        return installed.lexically_normal();
-    }
-    return beside;
+    return configured.empty() ? find_companion("banger-vsock-agent") : configured;
+}
+
+std::string find_launcher() {
+    return find_companion("banger-vmm-launcher");
 }
 
 }  // namespace banger

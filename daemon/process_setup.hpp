@@ -23,4 +23,7 @@ UniqueFd lock_directory(const std::string& directory);
 /// when there is none, so that messages name it.
 std::string find_agent(const std::string& configured);
 
+/// banger-vmm-launcher, in the same places.
+std::string find_launcher();
+
 }  // namespace banger

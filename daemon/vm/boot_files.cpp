@@ -6,6 +6,7 @@
 #include "daemon/image/kernel_service.hpp"
 #include "daemon/vm/backends.hpp"
 #include "daemon/vm/initramfs.hpp"
+#include "daemon/vm/user_network.hpp"
 #include "daemon/vm/vm_disks.hpp"
 #include "pipelines/io/blocking_pool.hpp"
 #include "pipelines/io/error.hpp"
@@ -30,8 +31,8 @@ void make_private_directory(const std::string& path) {
 
 void remove_old_logs(const std::string& directory) {
     std::error_code ignored;
-    std::filesystem::remove(directory + "/serial.log", ignored);
-    std::filesystem::remove(directory + "/vmm.log", ignored);
+    for (const auto* name : {"/serial.log", "/vmm.log", "/network.log"})
+        std::filesystem::remove(directory + name, ignored);
 }
 
 std::int64_t realtime_ns() {
@@ -39,10 +40,11 @@ std::int64_t realtime_ns() {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(now).count();
 }
 
-/// protocol.hpp, PER-VM SETTINGS. The addresses are those of QEMU's and passt's user networks.
+/// protocol.hpp, PER-VM SETTINGS.
 boost::json::object guest_settings(const VmRecord& record) {
-    boost::json::object network{
-        {"address", "10.0.2.15/24"}, {"gateway", "10.0.2.2"}, {"dns", {"10.0.2.3"}}};
+    boost::json::object network{{"address", fmt::format("{}/{}", kGuestAddress, kGuestPrefix)},
+                                {"gateway", kGatewayAddress},
+                                {"dns", {kNameServerAddress}}};
     return {{"hostname", record.name},       {"init", record.init},
             {"disk_mode", record.disk_mode}, {"network", std::move(network)},
             {"env", to_json(record.env)},    {"working_dir", record.working_dir},

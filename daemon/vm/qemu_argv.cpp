@@ -87,8 +87,11 @@ void add_disks(Arguments& arguments, const MachineSpec& spec, const std::string&
     }
 }
 
-void add_network(Arguments& arguments, const std::string& bus) {
-    arguments.add("-netdev", "user,id=net0");
+void add_network(Arguments& arguments, const QemuOptions& options, const std::string& bus) {
+    arguments.add("-netdev", options.network
+                                 ? fmt::format("stream,id=net0,server=off,addr.type=fd,addr.str={}",
+                                               kSocketDescriptor)
+                                 : "user,id=net0");
     arguments.add("-device",
                   "virtio-net-" + bus + ",netdev=net0" + (bus == "pci" ? ",romfile=" : ""));
 }
@@ -108,7 +111,7 @@ std::vector<std::string> qemu_argv(const QemuOptions& options, const MachineSpec
     add_disks(arguments, spec, bus);
     // Without it a guest waits seconds for its random numbers.
     arguments.add("-device", "virtio-rng-" + bus);
-    if (spec.user_network) add_network(arguments, bus);
+    if (spec.user_network) add_network(arguments, options, bus);
     return std::move(arguments).take();
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "daemon/vm/backend.hpp"
+#include "daemon/vm/user_network.hpp"
 
 namespace banger::vm {
 
@@ -15,6 +16,8 @@ struct QemuOptions {
     bool kvm = false;
     /// The host's time stamp counter, for the guest's kernel; see tsc_clock.hpp.
     std::optional<std::uint64_t> tsc_khz;
+    std::string launcher;                ///< path of banger-vmm-launcher
+    std::optional<UserNetwork> network;  ///< without one, QEMU's own
 };
 
 /// microvm has no PCI and boots fastest, but takes kernels with a PVH entry only; q35 takes any.

@@ -4,6 +4,7 @@
 
 #include "daemon/vm/boot_report.hpp"
 #include "daemon/vm/file_tail.hpp"
+#include "daemon/vm/networked_machine.hpp"
 #include "daemon/vm/qemu_control.hpp"
 #include "daemon/vm/vmm_process.hpp"
 
@@ -23,13 +24,15 @@ class QemuBackend final : public Backend {
     Task<std::unique_ptr<Machine>> launch(const MachineSpec& spec) override {
         auto log = open_file(spec.log_directory + "/vmm.log", O_WRONLY | O_CREAT | O_TRUNC, 0600);
         SubprocessOptions process;
-        process.argv = qemu_argv(options_, spec);
+        process.argv = command_line(spec);
         process.cwd = spec.directory;
         process.stdout_fd = log.get();
         process.stderr_fd = log.get();
         process.new_session = true;
-        co_return make_child_machine(Subprocess::spawn(executor_, process),
-                                     make_qemu_control(spec.directory));
+        if (has_network(spec)) make_life(spec.directory);
+        auto machine = make_child_machine(Subprocess::spawn(executor_, process),
+                                          make_qemu_control(spec.directory));
+        co_return with_network_end(executor_, std::move(machine), spec.directory);
     }
 
     std::optional<MachineHandle> find_orphan_blocking(const std::string& directory) override {
@@ -38,7 +41,8 @@ class QemuBackend final : public Backend {
 
     std::unique_ptr<Machine> adopt(const MachineHandle& handle,
                                    const std::string& directory) override {
-        return find_machine(executor_, handle, make_qemu_control(directory));
+        return with_network_end(
+            executor_, find_machine(executor_, handle, make_qemu_control(directory)), directory);
     }
 
     std::string describe_exit(const std::string& log_directory,
@@ -49,6 +53,17 @@ class QemuBackend final : public Backend {
     }
 
   private:
+    bool has_network(const MachineSpec& spec) const {
+        return spec.user_network && options_.network;
+    }
+
+    std::vector<std::string> command_line(const MachineSpec& spec) const {
+        auto words = qemu_argv(options_, spec);
+        if (!has_network(spec)) return words;
+        return with_user_network(options_.launcher, *options_.network, spec.directory,
+                                 spec.log_directory, std::move(words));
+    }
+
     boost::asio::any_io_executor executor_;
     QemuOptions options_;
 };

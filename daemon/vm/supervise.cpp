@@ -32,8 +32,8 @@ Task<void> limit_logs(VmContext& context, std::string directory) {
     for (;;) {
         co_await sleep_for(kLogCheck);
         co_await run_blocking(context.deps.pool, [&](std::stop_token) {
-            give_back_head_blocking(directory + "/serial.log", kLogLimit);
-            give_back_head_blocking(directory + "/vmm.log", kLogLimit);
+            for (const auto* name : {"/serial.log", "/vmm.log", "/network.log"})
+                give_back_head_blocking(directory + name, kLogLimit);
         });
     }
 }

@@ -14,6 +14,7 @@
 #include "daemon/store/store.hpp"
 #include "daemon/store/usage.hpp"
 #include "daemon/vm/backends.hpp"
+#include "daemon/vm/firecracker_backend.hpp"
 #include "daemon/vm/qemu_backend.hpp"
 #include "daemon/vm/tsc_clock.hpp"
 #include "pipelines/io/blocking_pool.hpp"
@@ -39,6 +40,41 @@ std::string test_material(const std::string& name) {
     return second;
 }
 
+/// Where the stand-in finds its vsock device; false where there is none.
+bool find_vsock_device() {
+    auto close = [](std::FILE* pipe) { ::pclose(pipe); };
+    const char* command =
+        BANGER_SOURCE_DIR "/test/support/make-vhost-device-vsock --offline 2>/dev/null";
+    std::unique_ptr<std::FILE, decltype(close)> pipe(::popen(command, "r"), close);
+    std::array<char, 4096> line{};
+    if (!pipe || !std::fgets(line.data(), line.size(), pipe.get())) return false;
+    std::string path(line.data());
+    path.pop_back();
+    return ::setenv("BANGER_VHOST_DEVICE_VSOCK", path.c_str(), 1) == 0;
+}
+
+/// BANGER_TEST_NETWORK names what carries the guests' frames, for tests that try each.
+bool wants_network(const char* name) {
+    const char* wanted = std::getenv("BANGER_TEST_NETWORK");
+    return wanted && std::string(wanted) == name;
+}
+
+vm::FirecrackerOptions firecracker_options() {
+    vm::FirecrackerOptions options{.binary = BANGER_SOURCE_DIR "/test/support/firecracker-double",
+                                   .version = {1, 16, 1},
+                                   .kvm = false,
+                                   .launcher = BANGER_LAUNCHER,
+                                   .network = vm::find_tap_network()};
+    if (wants_network("pasta")) options.network = {"pasta", "pasta"};
+    return options;
+}
+
+vm::QemuOptions qemu_options() {
+    vm::QemuOptions options{.tsc_khz = vm::tsc_khz_blocking(), .launcher = BANGER_LAUNCHER};
+    if (wants_network("passt")) options.network = {"passt", "passt"};
+    return options;
+}
+
 Paths paths_below(const std::string& directory) {
     Paths paths;
     paths.state = directory + "/state";
@@ -60,7 +96,11 @@ struct VmHost::Parts {
         auto executor = context.get_executor();
         ring = Uring::try_make(executor, buffers, why_not);
         store = store::Store::open_blocking(paths.database());
-        backends.add(vm::make_qemu_backend(executor, {.tsc_khz = vm::tsc_khz_blocking()}));
+        const auto fire = firecracker_options();
+        firecracker = fire.network && find_vsock_device();
+        backends.add(vm::make_qemu_backend(executor, qemu_options()));
+        backends.add(vm::make_firecracker_backend(executor, fire),
+                     firecracker ? "" : "nothing stands in for it");
         images = image::make_image_service(
             {.store = *store,
              .paths = paths,
@@ -88,6 +128,7 @@ struct VmHost::Parts {
     std::unique_ptr<Uring> ring;
     std::unique_ptr<store::Store> store;
     vm::Backends backends{"these tests emulate"};
+    bool firecracker = false;
     std::unique_ptr<image::ImageService> images;
     std::unique_ptr<kernel::KernelService> kernels;
     std::unique_ptr<vm::VmService> vms;
@@ -125,6 +166,10 @@ void VmHost::restart() {
 
 vm::VmService& VmHost::vms() {
     return *parts_->vms;
+}
+
+bool VmHost::has_firecracker() const {
+    return parts_->firecracker;
 }
 
 const Paths& VmHost::paths() const {

@@ -45,6 +45,8 @@ class VmHost {
     /// Changes what the store remembers of a VM, behind the service's back.
     void rewrite_record(const std::string& name,
                         const std::function<void(boost::json::object&)>& change);
+    /// Whether VMs may ask for backend "firecracker": the stand-in for it can work here.
+    bool has_firecracker() const;
     /// Bytes that a file occupies on the disk.
     static std::uint64_t blocks_of(const std::string& path);
     /// Processes that were given this host's directory.
