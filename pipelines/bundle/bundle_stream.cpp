@@ -37,7 +37,7 @@ Task<void> stream_bundle(const image::PullContext& context, const BundleRequest&
     std::atomic<std::uint64_t> done{0};
     auto work = [&](image::ReadChunk read, std::stop_token stop) {
         image::BlobJob job{.name = "bundle '" + request.name + "'",
-                           .digest = request.digest,
+                           .digest = &request.digest,
                            .size = request.size,
                            .read = std::move(read),
                            .profile = profile,

@@ -20,9 +20,9 @@ using ReadChunk = std::function<bool(Chunk&)>;
 
 /// One blob on its way to whoever reads what is in it. Everything referred to outlives the call.
 struct BlobJob {
-    std::string name;  ///< for messages: "layer 0123456789ab"
-    const Digest& digest;
-    std::uint64_t size = 0;  ///< bytes, compressed
+    std::string name;                ///< for messages: "layer 0123456789ab"
+    const Digest* digest = nullptr;  ///< null: nothing was promised of it
+    std::uint64_t size = 0;          ///< bytes, compressed, where something was
     ReadChunk read;
     BlobCache::Writer* copy = nullptr;  ///< gets the blob's bytes, is kept once they are verified;
                                         ///< its errors end it alone

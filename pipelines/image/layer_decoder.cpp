@@ -33,6 +33,10 @@ class BlockSink : public ContentSink {
     std::uint64_t unchecked_ = 0;  ///< bytes that may follow before the next check
 };
 
+std::string name_of(const LayerJob& job) {
+    return job.blob ? "layer " + job.blob->digest.short_hex() : "the tar";
+}
+
 /// The second thread's work: hashes the tar to its last byte while it is cut into entries.
 class TarHalf {
   public:
@@ -51,10 +55,11 @@ class TarHalf {
     /// After a run that did not throw.
     TarContents result() {
         const auto found = hasher_.finish();
-        if (found != job_.diff_id) {
-            fail(Errc::digest_mismatch, "layer {} should unpack to {} but unpacks to {}",
-                 job_.blob.digest.short_hex(), job_.diff_id.to_string(), found.to_string());
+        if (job_.diff_id && found != *job_.diff_id) {
+            fail(Errc::digest_mismatch, "{} should unpack to {} but unpacks to {}", name_of(job_),
+                 job_.diff_id->to_string(), found.to_string());
         }
+        if (job_.found) *job_.found = found;
         return std::move(contents_);
     }
 
@@ -74,7 +79,7 @@ class TarHalf {
     }
 
     const LayerJob& job_;
-    Hasher hasher_{job_.diff_id.algorithm};
+    Hasher hasher_{job_.diff_id ? job_.diff_id->algorithm : "sha256"};
     TarContents contents_;
     StageMeter::Clock::duration elsewhere_{};  ///< of run(): time that was not spent parsing
 };
@@ -82,10 +87,9 @@ class TarHalf {
 }  // namespace
 
 TarContents decode_layer_blocking(LayerJob job) {
-    const auto name = "layer " + job.blob.digest.short_hex();
-    BlobJob blob{.name = name,
-                 .digest = job.blob.digest,
-                 .size = job.blob.size,
+    BlobJob blob{.name = name_of(job),
+                 .digest = job.blob ? &job.blob->digest : nullptr,
+                 .size = job.blob ? job.blob->size : 0,
                  .read = std::move(job.read),
                  .copy = job.copy,
                  .profile = job.profile,

@@ -14,8 +14,9 @@ namespace banger::image {
 /// One layer on its way from a blob to blocks of the image. Everything referred to outlives the
 /// call.
 struct LayerJob {
-    const Descriptor& blob;
-    const Digest& diff_id;
+    const Descriptor* blob = nullptr;  ///< null, like the next: a tar of which nothing is promised
+    const Digest* diff_id = nullptr;
+    Digest* found = nullptr;  ///< gets the digest of the plain tar
     ReadChunk read;
     BlobCache::Writer* copy = nullptr;  ///< gets the blob's bytes, is kept once they are verified;
                                         ///< its errors end it alone

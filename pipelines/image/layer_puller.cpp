@@ -142,8 +142,8 @@ TarContents LayerPuller::decode_blocking(std::size_t layer, ReadChunk read, Blob
     BlockWriter blocks(plan_, layer, context_.buffers, file_, stop);
     // What is decoded a second time must not count twice.
     ImageBudget share(&budget_);
-    auto contents = decode_layer_blocking({.blob = image_.manifest.layers[layer],
-                                           .diff_id = image_.config.diff_ids[layer],
+    auto contents = decode_layer_blocking({.blob = &image_.manifest.layers[layer],
+                                           .diff_id = &image_.config.diff_ids[layer],
                                            .read = std::move(read),
                                            .copy = copy,
                                            .blocks = blocks,

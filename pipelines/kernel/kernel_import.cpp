@@ -74,7 +74,6 @@ void stage_modules(KernelStaging& staging, const std::string& directory, const s
 KernelManifest import_directory_blocking(const std::string& directory,
                                          const std::string& staging_dir,
                                          const KernelImportOptions& options, std::stop_token stop) {
-    check_arch(options);
     if (!fs::is_directory(directory)) {
         fail(Errc::invalid_argument, "{} is not a directory; a package is imported by --from-deb",
              directory);
@@ -84,13 +83,22 @@ KernelManifest import_directory_blocking(const std::string& directory,
     if (!fs::exists(kernel)) {
         fail(Errc::not_found, "no vmlinux or vmlinuz in {}", directory);
     }
+    const auto initrd = directory + "/initrd.img";
+    return import_files_blocking({.kernel = kernel,
+                                  .initrd = fs::exists(initrd) ? initrd : "",
+                                  .modules = directory + "/modules"},
+                                 directory, staging_dir, options, std::move(stop));
+}
+
+KernelManifest import_files_blocking(const KernelPaths& paths, const std::string& source,
+                                     const std::string& staging_dir,
+                                     const KernelImportOptions& options, std::stop_token stop) {
+    check_arch(options);
     KernelStaging staging(staging_dir);
-    const auto facts = stage_kernel(staging, kernel, stop);
-    if (const auto initrd = directory + "/initrd.img"; fs::exists(initrd)) {
-        staging.copy("initrd.img", initrd, stop);
-    }
-    stage_modules(staging, directory + "/modules", facts.version, stop);
-    return finish_import(staging, options, facts, directory);
+    const auto facts = stage_kernel(staging, paths.kernel, stop);
+    if (!paths.initrd.empty()) staging.copy("initrd.img", paths.initrd, stop);
+    if (!paths.modules.empty()) stage_modules(staging, paths.modules, facts.version, stop);
+    return finish_import(staging, options, facts, source);
 }
 
 }  // namespace banger::kernel

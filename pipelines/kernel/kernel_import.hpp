@@ -50,6 +50,18 @@ KernelManifest import_directory_blocking(const std::string& directory,
                                          const std::string& staging_dir,
                                          const KernelImportOptions& options, std::stop_token stop);
 
+/// Where the parts of a kernel are; all but the first may be empty.
+struct KernelPaths {
+    std::string kernel;  ///< an ELF or a bzImage
+    std::string initrd;
+    std::string modules;  ///< directory
+};
+
+/// As from a directory, the parts named one by one; `source` is what the manifest calls them.
+KernelManifest import_files_blocking(const KernelPaths& paths, const std::string& source,
+                                     const std::string& staging_dir,
+                                     const KernelImportOptions& options, std::stop_token stop);
+
 /// From a distribution's linux-image .deb, not installed: the bzImage unpacked to vmlinux, and the
 /// modules that a guest needs (guest_modules() and what they depend on) below modules/<version>/.
 KernelManifest import_deb_blocking(const std::string& deb, const std::string& staging_dir,
