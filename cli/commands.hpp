@@ -33,6 +33,12 @@ void add_vm_exec(CLI::App& vm, Invocation& invocation);
 void add_image_commands(CLI::App& app, Invocation& invocation);
 /// Below `banger image`.
 void add_image_cache_commands(CLI::App& image, Invocation& invocation);
+/// Below `banger image`.
+void add_image_register_commands(CLI::App& image, Invocation& invocation);
+void add_catalog_commands(CLI::App& app, Invocation& invocation);
+/// What can be pulled: `type` is "images" or "kernels".
+Task<int> list_available(Session& session, std::string type);
+void add_internal_commands(CLI::App& app, Invocation& invocation);
 void add_kernel_commands(CLI::App& app, Invocation& invocation);
 void add_daemon_commands(CLI::App& app, Invocation& invocation);
 void add_operation_commands(CLI::App& app, Invocation& invocation);

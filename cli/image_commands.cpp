@@ -65,7 +65,8 @@ Task<int> pull(Session& session, PullArguments arguments) {
     co_return 0;
 }
 
-Task<int> list(Session& session) {
+Task<int> list(Session& session, bool available) {
+    if (available) co_return co_await list_available(session, "images");
     const auto answer = co_await session.client.get("/v1/images");
     if (session.json) {
         print_json(answer);
@@ -99,15 +100,27 @@ void add_pull(CLI::App& image, Invocation& invocation) {
     auto& request = arguments->request;
     auto* command = add_command(image, "pull", "make an image of a container image", invocation);
     command
-        ->add_option("reference", request.reference,
-                     "registry reference, oci:PATH[:TAG], oci-archive:PATH[:TAG], "
-                     "docker-archive:PATH[:IMAGE], or - for an archive on standard input")
+        ->add_option(
+            "reference", request.reference,
+            "a catalog's name, a registry reference, oci:PATH[:TAG], oci-archive:PATH[:TAG], "
+            "docker-archive:PATH[:IMAGE], or - for an archive on standard input")
         ->required();
     command->add_option("--name", request.name, "local name; default: from the reference");
+    command->add_option("--kernel-ref", request.kernel_ref,
+                        "the kernel it boots; default: what the catalog says");
     add_size_option(*command, "--size", request.size, "size of the file system");
     command->add_flag("--profile", arguments->profile, "say how long each stage worked and waited");
     command->callback([arguments, &invocation] {
         invocation.action = [arguments](Session& session) { return pull(session, *arguments); };
+    });
+}
+
+void add_list(CLI::App& image, Invocation& invocation) {
+    auto available = std::make_shared<bool>(false);
+    auto* command = add_command(image, "list", "list images", invocation);
+    command->add_flag("--available", *available, "those that catalogs have");
+    command->alias("ls")->callback([available, &invocation] {
+        invocation.action = [available](Session& session) { return list(session, *available); };
     });
 }
 
@@ -129,10 +142,10 @@ void add_image_commands(CLI::App& app, Invocation& invocation) {
     auto* image = app.add_subcommand("image", "images: what VMs start from");
     image->require_subcommand(1);
     add_pull(*image, invocation);
-    auto* list_command = add_command(*image, "list", "list images", invocation);
-    list_command->alias("ls")->callback([&invocation] { invocation.action = list; });
+    add_list(*image, invocation);
     add_one(*image, "show", "show all about an image", show, invocation);
     add_one(*image, "delete", "delete an image that no VM uses", remove, invocation);
+    add_image_register_commands(*image, invocation);
     add_image_cache_commands(*image, invocation);
 }
 

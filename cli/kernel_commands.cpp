@@ -13,20 +13,26 @@ std::string kernel_target(const std::string& kernel) {
     return "/v1/kernels/" + encode_segment(kernel);
 }
 
-Task<int> import(Session& session, api::KernelImportRequest request) {
-    if (request.from_directory) request.from_directory = absolute_path(*request.from_directory);
-    if (request.from_deb) request.from_deb = absolute_path(*request.from_deb);
-    const auto result = co_await run_operation(session, "/v1/kernels", to_json(request));
+void print_kernel(const Session& session, const boost::json::value& result) {
+    if (session.json) return print_json(result);
     const auto kernel = from_json<api::KernelInfo>(result);
-    if (session.json) {
-        print_json(result);
-    } else {
-        print(fmt::format("{}  {}  {} modules\n", kernel.name, kernel.version, kernel.modules));
-    }
+    print(fmt::format("{}  {}  {} modules\n", kernel.name, kernel.version, kernel.modules));
+}
+
+Task<int> pull(Session& session, api::KernelPullRequest request) {
+    print_kernel(session, co_await run_operation(session, "/v1/kernel-pulls", to_json(request)));
     co_return 0;
 }
 
-Task<int> list(Session& session) {
+Task<int> import(Session& session, api::KernelImportRequest request) {
+    if (request.from_directory) request.from_directory = absolute_path(*request.from_directory);
+    if (request.from_deb) request.from_deb = absolute_path(*request.from_deb);
+    print_kernel(session, co_await run_operation(session, "/v1/kernels", to_json(request)));
+    co_return 0;
+}
+
+Task<int> list(Session& session, bool available) {
+    if (available) co_return co_await list_available(session, "kernels");
     const auto answer = co_await session.client.get("/v1/kernels");
     if (session.json) {
         print_json(answer);
@@ -48,8 +54,8 @@ Task<int> show(Session& session, std::string kernel) {
     co_return 0;
 }
 
-Task<int> remove(Session& session, std::string kernel) {
-    co_await run_removal(session, kernel_target(kernel));
+Task<int> remove(Session& session, std::string kernel, bool force) {
+    co_await run_removal(session, kernel_target(kernel) + (force ? "?force=true" : ""));
     const boost::json::object result{{"kernel", kernel}, {"result", "deleted"}};
     session.json ? print_json(result) : print("deleted " + kernel + "\n");
     co_return 0;
@@ -71,15 +77,44 @@ void add_import(CLI::App& kernel, Invocation& invocation) {
     });
 }
 
-/// A command about one kernel.
-void add_one(CLI::App& parent, const std::string& name, const std::string& help,
-             Task<int> (*act)(Session&, std::string), Invocation& invocation) {
-    auto kernel = std::make_shared<std::string>();
-    auto* command = add_command(parent, name, help, invocation);
-    command->add_option("kernel", *kernel, "name")->required();
-    if (name == "rm") command->alias("delete");
-    command->callback([kernel, act, &invocation] {
-        invocation.action = [kernel, act](Session& session) { return act(session, *kernel); };
+void add_pull(CLI::App& kernel, Invocation& invocation) {
+    auto request = std::make_shared<api::KernelPullRequest>();
+    auto* command = add_command(kernel, "pull", "pull a kernel that a catalog names", invocation);
+    command->add_option("kernel", request->name, "name")->required();
+    command->add_flag("--force", request->force, "replace the one that is here");
+    command->callback([request, &invocation] {
+        invocation.action = [request](Session& session) { return pull(session, *request); };
+    });
+}
+
+void add_list(CLI::App& kernel, Invocation& invocation) {
+    auto available = std::make_shared<bool>(false);
+    auto* command = add_command(kernel, "list", "list kernels", invocation);
+    command->add_flag("--available", *available, "those that catalogs have");
+    command->alias("ls")->callback([available, &invocation] {
+        invocation.action = [available](Session& session) { return list(session, *available); };
+    });
+}
+
+void add_show(CLI::App& kernel, Invocation& invocation) {
+    auto name = std::make_shared<std::string>();
+    auto* command = add_command(kernel, "show", "show all about a kernel", invocation);
+    command->add_option("kernel", *name, "name")->required();
+    command->callback([name, &invocation] {
+        invocation.action = [name](Session& session) { return show(session, *name); };
+    });
+}
+
+void add_remove(CLI::App& kernel, Invocation& invocation) {
+    auto name = std::make_shared<std::string>();
+    auto force = std::make_shared<bool>(false);
+    auto* command = add_command(kernel, "rm", "delete a kernel that no VM uses", invocation);
+    command->add_option("kernel", *name, "name")->required();
+    command->add_flag("--force", *force, "also one that VMs use: they will not start again");
+    command->alias("delete")->callback([name, force, &invocation] {
+        invocation.action = [name, force](Session& session) {
+            return remove(session, *name, *force);
+        };
     });
 }
 
@@ -89,10 +124,10 @@ void add_kernel_commands(CLI::App& app, Invocation& invocation) {
     auto* kernel = app.add_subcommand("kernel", "kernels that VMs boot");
     kernel->require_subcommand(1);
     add_import(*kernel, invocation);
-    auto* list_command = add_command(*kernel, "list", "list kernels", invocation);
-    list_command->alias("ls")->callback([&invocation] { invocation.action = list; });
-    add_one(*kernel, "show", "show all about a kernel", show, invocation);
-    add_one(*kernel, "rm", "delete a kernel that no VM uses", remove, invocation);
+    add_pull(*kernel, invocation);
+    add_list(*kernel, invocation);
+    add_show(*kernel, invocation);
+    add_remove(*kernel, invocation);
 }
 
 }  // namespace banger::cli

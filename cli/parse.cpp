@@ -30,6 +30,8 @@ std::unique_ptr<CLI::App> make_parser(Invocation& invocation) {
     add_vm_commands(*app, invocation);
     add_image_commands(*app, invocation);
     add_kernel_commands(*app, invocation);
+    add_catalog_commands(*app, invocation);
+    add_internal_commands(*app, invocation);
     add_daemon_commands(*app, invocation);
     add_operation_commands(*app, invocation);
     add_registry_commands(*app, invocation);

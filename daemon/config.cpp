@@ -7,6 +7,7 @@
 #include <charconv>
 #include <filesystem>
 #include <limits>
+#include <set>
 #include <sstream>
 
 #include "pipelines/io/atomic_file.hpp"
@@ -61,6 +62,40 @@ bool read_value(const toml::node& node, std::vector<std::string>& out) {
     out.clear();
     for (const auto& item : *array) {
         if (!read_value(item, out.emplace_back())) return false;
+    }
+    return true;
+}
+
+bool read_value(const toml::node& node, CatalogConfig& out) {
+    const auto* table = node.as_table();
+    if (!table) return false;
+    for (const auto& [key, value] : *table) {
+        const bool known = key == "name" || key == "url" || key == "keys";
+        if (!known) {
+            fail(Errc::invalid_argument, "unknown key '{}'; a catalog has name, url and keys",
+                 key.str());
+        }
+        if (!(key == "keys" ? read_value(value, out.keys)
+                            : read_value(value, key == "name" ? out.name : out.url))) {
+            return false;
+        }
+    }
+    if (out.name.empty() || out.url.empty()) {
+        fail(Errc::invalid_argument, "a catalog has a name and a url");
+    }
+    return true;
+}
+
+bool read_value(const toml::node& node, std::vector<CatalogConfig>& out) {
+    const auto* array = node.as_array();
+    if (!array) return false;
+    out.clear();
+    std::set<std::string> names;
+    for (const auto& item : *array) {
+        if (!read_value(item, out.emplace_back())) return false;
+        if (!names.insert(out.back().name).second) {
+            fail(Errc::invalid_argument, "two catalogs are named '{}'", out.back().name);
+        }
     }
     return true;
 }
@@ -157,22 +192,6 @@ void check_mirrors(const Config& config, const toml::table& table, const std::st
     }
 }
 
-Config read_config(const std::string& text, const std::string& path) {
-    Config config;
-    const auto table = parse_toml(text, path);
-    for (const auto& [key, node] : table) {
-        read_key(config, key.str(), node, path);
-        const auto bad = describe_bad_choice(config);
-        if (!bad.empty()) fail_at(path, node.source(), bad);
-    }
-    check_mirrors(config, table, path);
-    const auto directory = std::filesystem::absolute(path).parent_path();
-    for (auto& [host, registry] : config.registry) {
-        if (!registry.ca.empty()) registry.ca = directory / registry.ca;
-    }
-    return config;
-}
-
 std::string read_if_present(const std::string& path) {
     return std::filesystem::exists(path) ? read_file(path) : "";
 }
@@ -194,6 +213,10 @@ std::string to_toml(const std::string& text, const std::vector<std::string>&) {
         out += (out.empty() ? "" : ", ") + quote(item);
     }
     return "[" + out + "]";
+}
+
+std::string to_toml(const std::string&, const std::vector<CatalogConfig>&) {
+    fail(Errc::invalid_argument, "use `banger catalog add` and `remove`");
 }
 
 template <class T>
@@ -288,12 +311,28 @@ std::string with_value(std::string text, const std::string& path, const std::str
 }  // namespace
 
 Config load_config(const std::string& path) {
-    return read_config(read_if_present(path), path);
+    return parse_config(read_if_present(path), path);
+}
+
+Config parse_config(const std::string& text, const std::string& path) {
+    Config config;
+    const auto table = parse_toml(text, path);
+    for (const auto& [key, node] : table) {
+        read_key(config, key.str(), node, path);
+        const auto bad = describe_bad_choice(config);
+        if (!bad.empty()) fail_at(path, node.source(), bad);
+    }
+    check_mirrors(config, table, path);
+    const auto directory = std::filesystem::absolute(path).parent_path();
+    for (auto& [host, registry] : config.registry) {
+        if (!registry.ca.empty()) registry.ca = directory / registry.ca;
+    }
+    return config;
 }
 
 void set_config_value(const std::string& path, const std::string& key, const std::string& value) {
     const auto text = with_value(read_if_present(path), path, key, format_value(key, value));
-    read_config(text, path);
+    parse_config(text, path);
     std::filesystem::create_directories(std::filesystem::path(path).parent_path());
     write_file_atomically(path, text, 0600);
 }

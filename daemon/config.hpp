@@ -15,13 +15,21 @@ struct RegistryConfig {
 };
 BOOST_DESCRIBE_STRUCT(RegistryConfig, (), (ca))
 
+/// `[[catalogs]]`; later ones win.
+struct CatalogConfig {
+    std::string name;
+    std::string url;                ///< https://, file://, or http:// on a loopback address
+    std::vector<std::string> keys;  ///< public keys of minisign; none: it is not signed
+};
+BOOST_DESCRIBE_STRUCT(CatalogConfig, (), (name, url, keys))
+
 /// config.toml; every key optional. An unknown key or a wrong type is an error naming file and
 /// line. Sizes may also be written as text: "8GiB".
 struct Config {
-    std::string log_level = "info";  ///< BANGER_LOG_LEVEL wins
-    std::string default_image;       ///< name or source: "oci:/path:tag"
-    std::string default_kernel;      ///< a local kernel's name
-    std::string backend = "auto";    ///< "auto", "firecracker", "qemu"
+    std::string log_level = "info";                 ///< BANGER_LOG_LEVEL wins
+    std::string default_image = "debian-bookworm";  ///< name or source: "oci:/path:tag"
+    std::string default_kernel;                     ///< of images that name none
+    std::string backend = "auto";                   ///< "auto", "firecracker", "qemu"
     std::string firecracker = "firecracker";
     std::string qemu = "qemu-system-x86_64";
     std::string accelerator = "auto";  ///< "auto", "kvm", "tcg"
@@ -32,6 +40,7 @@ struct Config {
     /// "https://host[:port][/prefix]".
     std::map<std::string, std::vector<std::string>> mirrors;
     std::map<std::string, RegistryConfig> registry;
+    std::vector<CatalogConfig> catalogs;
     std::uint32_t vcpu = 0;        ///< 0: host's cpus / 4, 1 to 4
     std::uint32_t memory_mib = 0;  ///< 0: host's memory / 8, 512 MiB to 8 GiB
     std::uint64_t disk_size = 8ull << 30;
@@ -42,7 +51,7 @@ struct Config {
 BOOST_DESCRIBE_STRUCT(Config, (),
                       (log_level, default_image, default_kernel, backend, firecracker, qemu,
                        accelerator, require_kvm, agent_path, plain_http_registries, mirrors,
-                       registry, vcpu, memory_mib, disk_size, cache_size, disk_reserve,
+                       registry, catalogs, vcpu, memory_mib, disk_size, cache_size, disk_reserve,
                        boot_seconds))
 
 /// A size as people write it: "4G", "4GiB", "512M", "1.5T"; a plain number is MiB; "4096B" is
@@ -51,11 +60,17 @@ std::uint64_t parse_size(std::string_view text);
 
 /// Defaults when there is no such file.
 Config load_config(const std::string& path);
+/// Of the text of a file; `path` is for messages, and for what is relative to it.
+Config parse_config(const std::string& text, const std::string& path);
 
 /// Writes `key = value` into the file, which is made if need be; every other line stays as it is,
 /// comments too. `value` is plain text: a number for a number, a comma-separated list for a list.
 /// Tables are for an editor.
 /// Throws Error{invalid_argument} for a key nobody knows or a value of the wrong type.
 void set_config_value(const std::string& path, const std::string& key, const std::string& value);
+
+/// Adds a catalog at the file's end, or takes one out; every other line stays as it is.
+void add_config_catalog(const std::string& path, const CatalogConfig& catalog);
+void remove_config_catalog(const std::string& path, const std::string& name);
 
 }  // namespace banger

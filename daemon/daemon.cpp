@@ -14,6 +14,7 @@
 #include "daemon/api/server.hpp"
 #include "daemon/api/version.hpp"
 #include "daemon/backend_checks.hpp"
+#include "daemon/image/local_catalogs.hpp"
 #include "daemon/image/local_images.hpp"
 #include "daemon/image/local_kernels.hpp"
 #include "daemon/make_backends.hpp"
@@ -125,21 +126,32 @@ class Daemon {
 
     void make_services() {
         const auto executor = context_.get_executor();
+        const image::PullContext pull{.executor = executor,
+                                      .pool = pulls_,
+                                      .buffers = buffers_,
+                                      .ring = ring_.get(),
+                                      .disk_reserve = config_.disk_reserve};
+        const auto registries = registry_settings(config_);
+        catalogs_ = catalog::make_catalog_service({.executor = executor,
+                                                   .pool = pool_,
+                                                   .paths = paths_,
+                                                   .catalogs = config_.catalogs,
+                                                   .settings = registries});
         images_ = image::make_image_service(
             {.store = *store_,
              .paths = paths_,
-             .pull = {.executor = executor,
-                      .pool = pulls_,
-                      .buffers = buffers_,
-                      .ring = ring_.get(),
-                      .disk_reserve = config_.disk_reserve},
-             .registries = registry_settings(config_),
+             .pull = pull,
+             .registries = registries,
+             .catalogs = *catalogs_,
              .users = [this](std::string id) { return store::vms_using_image(*store_, id); },
              .cache_limit = config_.cache_size});
         kernels_ = kernel::make_kernel_service(
-            {.store = *store_, .paths = paths_, .pool = pool_, .users = [this](std::string name) {
-                 return store::vms_using_kernel(*store_, name);
-             }});
+            {.store = *store_,
+             .paths = paths_,
+             .pull = pull,
+             .settings = registries,
+             .catalogs = *catalogs_,
+             .users = [this](std::string name) { return store::vms_using_kernel(*store_, name); }});
         vms_ = vm::make_vm_service({.executor = executor,
                                     .pool = pool_,
                                     .store = *store_,
@@ -160,6 +172,7 @@ class Daemon {
             .vms = *vms_,
             .images = *images_,
             .kernels = *kernels_,
+            .catalogs = *catalogs_,
             .operations = operations,
             .started_at = now_rfc3339(),
             .writer = writer_,
@@ -214,6 +227,7 @@ class Daemon {
     std::unique_ptr<Uring> ring_;
     std::unique_ptr<store::Store> store_;
     std::unique_ptr<vm::Backends> backends_;
+    std::unique_ptr<catalog::CatalogService> catalogs_;
     std::unique_ptr<image::ImageService> images_;
     std::unique_ptr<kernel::KernelService> kernels_;
     std::unique_ptr<vm::VmService> vms_;

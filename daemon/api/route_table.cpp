@@ -17,6 +17,15 @@ std::span<const Route> all_routes() {
         {"GET", "/v1/images/{image}", show_image},
         {"DELETE", "/v1/images/{image}", delete_image},
 
+        {"POST", "/v1/images/{image}/promote", promote_image},
+        {"POST", "/v1/image-registrations", register_image},
+
+        {"GET", "/v1/catalogs", list_catalogs},
+        {"POST", "/v1/catalogs", add_catalog},
+        {"POST", "/v1/catalogs/refresh", refresh_catalogs},
+        {"DELETE", "/v1/catalogs/{catalog}", delete_catalog},
+        {"GET", "/v1/catalog-entries", list_catalog_entries},
+
         {"POST", "/v1/registries/check", check_registry},
 
         {"GET", "/v1/image-cache", get_image_cache},
@@ -24,6 +33,7 @@ std::span<const Route> all_routes() {
 
         {"GET", "/v1/kernels", list_kernels},
         {"POST", "/v1/kernels", import_kernel},
+        {"POST", "/v1/kernel-pulls", pull_kernel},
         {"GET", "/v1/kernels/{kernel}", show_kernel},
         {"DELETE", "/v1/kernels/{kernel}", delete_kernel},
 

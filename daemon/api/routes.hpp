@@ -20,11 +20,21 @@ Task<Response> show_image(const Request& request, Services& services);
 Task<Response> check_registry(const Request& request, Services& services);
 Task<Response> delete_image(const Request& request, Services& services);
 
+Task<Response> register_image(const Request& request, Services& services);
+Task<Response> promote_image(const Request& request, Services& services);
+
+Task<Response> list_catalogs(const Request& request, Services& services);
+Task<Response> add_catalog(const Request& request, Services& services);
+Task<Response> refresh_catalogs(const Request& request, Services& services);
+Task<Response> delete_catalog(const Request& request, Services& services);
+Task<Response> list_catalog_entries(const Request& request, Services& services);
+
 Task<Response> get_image_cache(const Request& request, Services& services);
 Task<Response> prune_image_cache(const Request& request, Services& services);
 
 Task<Response> list_kernels(const Request& request, Services& services);
 Task<Response> import_kernel(const Request& request, Services& services);
+Task<Response> pull_kernel(const Request& request, Services& services);
 Task<Response> show_kernel(const Request& request, Services& services);
 Task<Response> delete_kernel(const Request& request, Services& services);
 

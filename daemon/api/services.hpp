@@ -20,6 +20,9 @@ class ImageService;
 namespace banger::kernel {
 class KernelService;
 }
+namespace banger::catalog {
+class CatalogService;
+}
 namespace banger::operations {
 class Operations;
 }
@@ -33,6 +36,7 @@ struct Services {
     vm::VmService& vms;
     image::ImageService& images;
     kernel::KernelService& kernels;
+    catalog::CatalogService& catalogs;
     operations::Operations& operations;
     std::string started_at;  ///< RFC 3339
     std::string writer;      ///< "io_uring", or "pwrite (reason)"

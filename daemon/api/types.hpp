@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/api/types_catalog.hpp"
 #include "daemon/api/types_error.hpp"
 #include "daemon/api/types_image.hpp"
 #include "daemon/api/types_kernel.hpp"

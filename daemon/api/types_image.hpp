@@ -27,13 +27,16 @@ struct ImageInfo {
     std::vector<std::string> cmd;
     std::string working_dir;
     std::string user;
+    std::string kernel_ref;  ///< the kernel it boots; empty: the default one
+    std::string description;
+    bool managed = true;  ///< false: rootfs_path is somebody else's file
     std::string created_at;
     std::vector<std::string> warnings;
 };
 BOOST_DESCRIBE_STRUCT(ImageInfo, (),
                       (name, id, reference, digest, source_digest, arch, rootfs_path, size,
                        used_bytes, download_bytes, layers, env, entrypoint, cmd, working_dir, user,
-                       created_at, warnings))
+                       kernel_ref, description, managed, created_at, warnings))
 
 /// What opens a private registry. One of the three: user name and password; an identity token,
 /// which is exchanged at the registry's token service; a registry token, which is sent as it is.
@@ -60,14 +63,15 @@ BOOST_DESCRIBE_STRUCT(RegistryCheck, (), (registry))
 
 /// POST /v1/images -> operation image.pull, result ImageInfo.
 struct ImagePullRequest {
-    /// A registry reference, or, with an absolute path, oci:PATH[:TAG], oci-archive:PATH[:TAG],
-    /// docker-archive:PATH[:IMAGE].
+    /// A catalog's name, or else a registry reference, or, with an absolute path, oci:PATH[:TAG],
+    /// oci-archive:PATH[:TAG], docker-archive:PATH[:IMAGE].
     std::string reference;
     std::optional<std::string> name;  ///< default: friendly name of the reference
     std::optional<std::uint64_t> size;
     std::optional<RegistryAuth> registry_auth;  ///< for the reference's registry
+    std::optional<std::string> kernel_ref;      ///< default: what the catalog says
 };
-BOOST_DESCRIBE_STRUCT(ImagePullRequest, (), (reference, name, size, registry_auth))
+BOOST_DESCRIBE_STRUCT(ImagePullRequest, (), (reference, name, size, registry_auth, kernel_ref))
 
 /// A compressed layer that a pull has left for the next one.
 struct CachedBlob {

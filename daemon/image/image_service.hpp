@@ -35,6 +35,11 @@ class ImageService {
     /// As pull; the reference means standard input, and `archive` is what came that way.
     virtual Task<api::ImageInfo> pull_archive(api::ImagePullRequest request, Archive archive,
                                               ProgressSink progress) = 0;
+    /// Makes an ext4 file known where it lies. Throws Error{already_exists}, {invalid_argument}
+    /// for what is none.
+    virtual Task<api::ImageInfo> register_image(api::ImageRegisterRequest request) = 0;
+    /// Copies a registered image to where pulled ones are; one that is there already is fine.
+    virtual Task<api::ImageInfo> promote(std::string ref, ProgressSink progress) = 0;
     /// Throws Error{unauthorized} when the registry does not let the credential in.
     virtual Task<void> check_registry(api::RegistryCheckRequest request) = 0;
     /// Error{conflict} naming the VMs that use it.

@@ -9,9 +9,13 @@
 #include <filesystem>
 #include <set>
 
+#include "catalog/catalog.hpp"
+#include "daemon/image/catalog_images.hpp"
+#include "daemon/image/catalog_service.hpp"
 #include "daemon/image/directories.hpp"
 #include "daemon/image/image_cache.hpp"
 #include "daemon/image/names.hpp"
+#include "daemon/image/registered_images.hpp"
 #include "daemon/image/shared_work.hpp"
 #include "daemon/store/store.hpp"
 #include "pipelines/image/opened_image.hpp"
@@ -30,12 +34,6 @@ namespace {
 using store::Table;
 
 constexpr std::size_t kArchivePiece = 256 * 1024;
-
-// One directory per content: the same digest and size are the same bytes.
-std::string image_id(const Digest& digest, std::uint64_t size) {
-    const std::string hex = digest.hex.substr(0, 16);
-    return size == 0 ? hex : fmt::format("{}-{}", hex, size);
-}
 
 // What a source is called in full; a text that is none stands for itself. What came through
 // standard input cannot be asked for again.
@@ -152,19 +150,42 @@ class LocalImages final : public ImageService {
     Task<api::ImageInfo> pull_archive(api::ImagePullRequest request, Archive archive,
                                       ProgressSink progress) override {
         if (request.name) check_name("image", *request.name);
-        const std::uint64_t size = request.size.value_or(0);
         if (progress) progress({.stage = "resolve", .message = "resolving " + request.reference});
+        std::optional<api::AvailableEntry> entry;
+        if (!archive && may_be_entry(request.reference)) {
+            entry = co_await parts_.catalogs.find(catalog::kImages, request.reference);
+        }
+        if (entry && entry->kind != "oci") {
+            co_return co_await pull_bundle(std::move(request), *entry, std::move(progress));
+        }
+        if (entry) take_reference(request, *entry);
+        const std::uint64_t size = request.size.value_or(0);
         const auto opened = co_await open(request, std::move(archive));
         auto info = co_await find_unchanged(*opened, size);
         if (!info) info = co_await resolve_and_fetch(opened, size, std::move(progress));
         info->name = request.name ? *request.name : opened->suggested_name();
         info->reference = opened->reference();
-        // What was pulled is recorded, even for one who has just gone.
-        const bool throws = co_await boost::asio::this_coro::throw_if_cancelled();
-        co_await boost::asio::this_coro::throw_if_cancelled(false);
-        co_await shielded(record(*info));
-        co_await boost::asio::this_coro::throw_if_cancelled(throws);
-        co_return *info;
+        info->kernel_ref = request.kernel_ref.value_or("");
+        info->description = entry ? entry->description : "";
+        co_return co_await keep(std::move(*info));
+    }
+
+    Task<api::ImageInfo> register_image(api::ImageRegisterRequest request) override {
+        check_name("image", request.name);
+        if (co_await parts_.store.find_by_name(Table::images, request.name)) {
+            fail(Errc::already_exists, "there is an image named '{}' already", request.name);
+        }
+        auto info = co_await run_blocking(parts_.pull.pool, [&](std::stop_token) {
+            return describe_registered_blocking(request);
+        });
+        co_return co_await keep(std::move(info));
+    }
+
+    Task<api::ImageInfo> promote(std::string ref, ProgressSink progress) override {
+        const auto image = co_await show(ref);
+        if (image.managed) co_return image;
+        auto work = [this, image](ProgressSink sink) { return copy_in(image, std::move(sink)); };
+        co_return co_await pulls_.join("promote " + image.name, work, std::move(progress));
     }
 
     Task<void> check_registry(api::RegistryCheckRequest request) override {
@@ -238,6 +259,44 @@ class LocalImages final : public ImageService {
             if (digest->to_string() == image.source_digest) co_return image;
         }
         co_return std::nullopt;
+    }
+
+    // What was pulled is recorded, even for one who has just gone.
+    Task<api::ImageInfo> keep(api::ImageInfo info) {
+        const bool throws = co_await boost::asio::this_coro::throw_if_cancelled();
+        co_await boost::asio::this_coro::throw_if_cancelled(false);
+        co_await shielded(record(info));
+        co_await boost::asio::this_coro::throw_if_cancelled(throws);
+        co_return info;
+    }
+
+    Task<api::ImageInfo> pull_bundle(api::ImagePullRequest request, api::AvailableEntry entry,
+                                     ProgressSink progress) {
+        check_bundle(request, entry);
+        const auto id = image_id({"sha256", entry.sha256}, 0);
+        auto info = co_await find_content(id);
+        if (!info) {
+            auto work = [this, entry](ProgressSink sink) {
+                return fetch_bundle(parts_, entry, std::move(sink));
+            };
+            info = co_await pulls_.join(id, work, std::move(progress));
+        }
+        info->name = request.name.value_or(entry.name);
+        if (request.kernel_ref) info->kernel_ref = *request.kernel_ref;
+        co_return co_await keep(std::move(*info));
+    }
+
+    Task<api::ImageInfo> copy_in(api::ImageInfo image, ProgressSink progress) {
+        if (progress) progress({.stage = "copy", .message = "copying " + image.rootfs_path});
+        const StagingDirectory staging(parts_.paths.images() + "/" + image.id + ".staging");
+        auto info = co_await run_blocking(parts_.pull.pool, [&](std::stop_token stop) {
+            remove_directory_blocking(staging.path());
+            return copy_registered_blocking(image, staging.path(), std::move(stop));
+        });
+        const auto final_path = parts_.paths.images() + "/" + info.id;
+        info.rootfs_path = final_path + "/rootfs.ext4";
+        co_await shielded(publish(parts_.pull.pool, staging.path(), final_path));
+        co_return co_await keep(std::move(info));
     }
 
     Task<api::ImageInfo> resolve_and_fetch(std::shared_ptr<OpenedImage> opened, std::uint64_t size,

@@ -10,6 +10,9 @@
 namespace banger::store {
 class Store;
 }
+namespace banger::catalog {
+class CatalogService;
+}
 
 namespace banger::image {
 
@@ -21,6 +24,7 @@ struct ImageServiceParts {
     Paths paths;
     PullContext pull;
     RegistrySettings registries;
+    catalog::CatalogService& catalogs;
     UsersOf users;
     std::uint64_t cache_limit = 0;  ///< bytes of the blob cache that stay after a pull
 };

@@ -6,8 +6,8 @@
 #include "daemon/image/local_images.hpp"
 #include "daemon/paths.hpp"
 
-namespace banger {
-class BlockingPool;
+namespace banger::catalog {
+class CatalogService;
 }
 
 namespace banger::kernel {
@@ -15,7 +15,9 @@ namespace banger::kernel {
 struct KernelServiceParts {
     store::Store& store;
     Paths paths;
-    BlockingPool& pool;
+    image::PullContext pull;
+    image::RegistrySettings settings;  ///< how patiently to download
+    catalog::CatalogService& catalogs;
     image::UsersOf users;
 };
 

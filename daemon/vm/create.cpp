@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <thread>
+#include <utility>
 
 #include "daemon/image/image_service.hpp"
 #include "daemon/image/kernel_service.hpp"
@@ -62,6 +64,39 @@ Task<api::ImageInfo> find_or_pull(VmContext& context, std::string reference,
         {.reference = std::move(reference), .registry_auth = std::move(auth)}, std::move(progress));
 }
 
+Task<void> choose_kernel_and_backend(VmContext& context, VmRecord& record,
+                                     const api::VmCreateRequest& request, ProgressSink progress) {
+    const auto& config = context.deps.config;
+    const auto kernel =
+        co_await context.deps.kernels.find_or_pull(record.kernel, std::move(progress));
+    const auto& backend =
+        context.deps.backends.choose({.name = request.backend.value_or(config.backend),
+                                      .require_hardware = request.require_kvm || config.require_kvm,
+                                      .kernel_has_pvh = kernel.pvh});
+    record.kernel = kernel.name;
+    record.backend = backend.name();
+    record.isolation = backend.isolation();
+}
+
+/// Gives the kernel that the image names, if it does.
+Task<std::string> choose_image(VmContext& context, VmRecord& record,
+                               std::optional<api::RegistryAuth> auth, ProgressSink progress) {
+    auto image = co_await find_or_pull(context, record.image, std::move(auth), std::move(progress));
+    if (!std::filesystem::exists(image.rootfs_path)) {
+        fail(Errc::not_found, "the file system of image '{}' is gone from {}; {}", image.name,
+             image.rootfs_path,
+             image.managed ? "pull it again" : "put it back, or delete and register the image");
+    }
+    record.image = image.name;
+    record.image_id = image.id;
+    record.image_digest = image.digest;
+    record.rootfs = image.rootfs_path;
+    record.env = image.env;
+    record.working_dir = image.working_dir;
+    if (record.disk_mode == "copy") record.disk_size = image.size;
+    co_return image.kernel_ref;
+}
+
 }  // namespace
 
 VmRecord plan_vm(const api::VmCreateRequest& request, const Config& config) {
@@ -72,9 +107,6 @@ VmRecord plan_vm(const api::VmCreateRequest& request, const Config& config) {
     record.kernel = request.kernel.value_or(config.default_kernel);
     if (record.image.empty()) {
         fail(Errc::invalid_argument, "no image given, and no default_image is configured");
-    }
-    if (record.kernel.empty()) {
-        fail(Errc::invalid_argument, "no kernel given, and no default_kernel is configured");
     }
     record.vcpu = request.vcpu.value_or(default_vcpu(config));
     record.memory_mib = request.memory_mib.value_or(default_memory_mib(config));
@@ -94,29 +126,20 @@ VmRecord plan_vm(const api::VmCreateRequest& request, const Config& config) {
     return record;
 }
 
-Task<void> choose_kernel_and_backend(VmContext& context, VmRecord& record,
-                                     const api::VmCreateRequest& request) {
-    const auto& config = context.deps.config;
-    const auto kernel = co_await context.deps.kernels.show(record.kernel);
-    const auto& backend =
-        context.deps.backends.choose({.name = request.backend.value_or(config.backend),
-                                      .require_hardware = request.require_kvm || config.require_kvm,
-                                      .kernel_has_pvh = kernel.pvh});
-    record.kernel = kernel.name;
-    record.backend = backend.name();
-    record.isolation = backend.isolation();
-}
-
-Task<void> choose_image(VmContext& context, VmRecord& record, std::optional<api::RegistryAuth> auth,
+Task<void> choose_parts(VmContext& context, VmRecord& record, api::VmCreateRequest& request,
                         ProgressSink progress) {
-    auto image = co_await find_or_pull(context, record.image, std::move(auth), std::move(progress));
-    record.image = image.name;
-    record.image_id = image.id;
-    record.image_digest = image.digest;
-    record.rootfs = image.rootfs_path;
-    record.env = image.env;
-    record.working_dir = image.working_dir;
-    if (record.disk_mode == "copy") record.disk_size = image.size;
+    auto auth = std::exchange(request.registry_auth, {});
+    const bool given = request.kernel.has_value();
+    if (given) co_await choose_kernel_and_backend(context, record, request, progress);
+    const auto named = co_await choose_image(context, record, std::move(auth), progress);
+    if (given) co_return;
+    if (!named.empty()) record.kernel = named;
+    if (record.kernel.empty()) {
+        fail(Errc::invalid_argument,
+             "no kernel given, image '{}' names none, and no default_kernel is configured",
+             record.image);
+    }
+    co_await choose_kernel_and_backend(context, record, request, std::move(progress));
 }
 
 }  // namespace banger::vm

@@ -9,13 +9,11 @@ namespace banger::vm {
 /// host: name excepted, which stays empty when there is none. Throws Error{invalid_argument}.
 VmRecord plan_vm(const api::VmCreateRequest& request, const Config& config);
 
-/// Finds the kernel and what runs it, and enters both. Before the image: what cannot run should not
-/// cost a pull.
-Task<void> choose_kernel_and_backend(VmContext& context, VmRecord& record,
-                                     const api::VmCreateRequest& request);
-
-/// Finds the image, pulling it (with `auth`) when it is no local one, and enters it.
-Task<void> choose_image(VmContext& context, VmRecord& record, std::optional<api::RegistryAuth> auth,
+/// Finds the image, the kernel and what runs it, pulling (with the request's registry_auth, which
+/// is taken out of it) what is not here, and enters them. The kernel is the one asked for, else the
+/// one that the image names, else the default. One that was asked for comes first: what cannot run
+/// should not cost an image's pull.
+Task<void> choose_parts(VmContext& context, VmRecord& record, api::VmCreateRequest& request,
                         ProgressSink progress);
 
 }  // namespace banger::vm

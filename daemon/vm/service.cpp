@@ -93,8 +93,7 @@ Task<api::VmInfo> Service::show(std::string ref) {
 Task<api::VmInfo> Service::create(api::VmCreateRequest request, ProgressSink progress) {
     auto record = plan_vm(request, context_.deps.config);
     check_name_is_free(record.name);
-    co_await choose_kernel_and_backend(context_, record, request);
-    co_await choose_image(context_, record, std::exchange(request.registry_auth, {}), progress);
+    co_await choose_parts(context_, record, request, progress);
     auto vm = co_await record_new(std::move(record));
     std::exception_ptr error;
     try {

@@ -9,6 +9,7 @@
 #include <map>
 #include <sstream>
 
+#include "daemon/image/local_catalogs.hpp"
 #include "daemon/image/local_images.hpp"
 #include "daemon/image/local_kernels.hpp"
 #include "daemon/store/store.hpp"
@@ -101,15 +102,20 @@ struct VmHost::Parts {
         backends.add(vm::make_qemu_backend(executor, qemu_options()));
         backends.add(vm::make_firecracker_backend(executor, fire),
                      firecracker ? "" : "nothing stands in for it");
+        catalogs = catalog::make_catalog_service(
+            {.executor = executor, .pool = pool, .paths = paths, .catalogs = {}, .settings = {}});
         images = image::make_image_service(
             {.store = *store,
              .paths = paths,
              .pull = {executor, pulls, buffers, ring.get()},
+             .catalogs = *catalogs,
              .users = [this](std::string id) { return store::vms_using_image(*store, id); }});
         kernels = kernel::make_kernel_service(
-            {.store = *store, .paths = paths, .pool = pool, .users = [this](std::string name) {
-                 return store::vms_using_kernel(*store, name);
-             }});
+            {.store = *store,
+             .paths = paths,
+             .pull = {executor, pulls, buffers, ring.get()},
+             .catalogs = *catalogs,
+             .users = [this](std::string name) { return store::vms_using_kernel(*store, name); }});
         Config config;
         config.default_image = "busybox";
         config.default_kernel = "test";
@@ -129,6 +135,7 @@ struct VmHost::Parts {
     std::unique_ptr<store::Store> store;
     vm::Backends backends{"these tests emulate"};
     bool firecracker = false;
+    std::unique_ptr<catalog::CatalogService> catalogs;
     std::unique_ptr<image::ImageService> images;
     std::unique_ptr<kernel::KernelService> kernels;
     std::unique_ptr<vm::VmService> vms;

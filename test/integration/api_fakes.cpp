@@ -249,6 +249,18 @@ Task<api::ImageInfo> FakeImages::pull_archive(api::ImagePullRequest request, ima
     co_return info;
 }
 
+Task<api::ImageInfo> FakeImages::register_image(api::ImageRegisterRequest request) {
+    auto& info = images_[request.name];
+    info.name = request.name;
+    info.rootfs_path = request.rootfs;
+    info.managed = false;
+    co_return info;
+}
+
+Task<api::ImageInfo> FakeImages::promote(std::string ref, ProgressSink) {
+    co_return co_await show(ref);
+}
+
 Task<void> FakeImages::check_registry(api::RegistryCheckRequest request) {
     if (!request.registry_auth || request.registry_auth->password != "open sesame") {
         fail(Errc::unauthorized, "{} refused the login", request.registry);
@@ -292,13 +304,61 @@ Task<api::KernelInfo> FakeKernels::import(api::KernelImportRequest request, Prog
     co_return info;
 }
 
-Task<void> FakeKernels::remove(std::string name) {
+Task<api::KernelInfo> FakeKernels::pull(api::KernelPullRequest request, ProgressSink) {
+    auto& info = kernels_[request.name];
+    info.name = request.name;
+    co_return info;
+}
+
+Task<api::KernelInfo> FakeKernels::find_or_pull(std::string name, ProgressSink) {
+    co_return co_await show(name);
+}
+
+Task<api::KernelInfo> FakeKernels::import_files(std::string name, kernel::KernelPaths,
+                                                ProgressSink) {
+    auto& info = kernels_[name];
+    info.name = name;
+    co_return info;
+}
+
+Task<void> FakeKernels::remove(std::string name, bool) {
     if (kernels_.erase(name) == 0) fail(Errc::not_found, "no kernel named '{}'", name);
     co_return;
 }
 
 Task<void> FakeKernels::reconcile() {
     co_return;
+}
+
+Task<std::vector<api::CatalogInfo>> FakeCatalogs::list() {
+    std::vector<api::CatalogInfo> infos;
+    for (const auto& [name, info] : catalogs_)
+        infos.push_back(info);
+    co_return infos;
+}
+
+Task<api::CatalogInfo> FakeCatalogs::add(api::CatalogAddRequest request) {
+    auto& info = catalogs_[request.name];
+    info.name = request.name;
+    info.url = request.url;
+    co_return info;
+}
+
+Task<std::vector<api::CatalogInfo>> FakeCatalogs::refresh(std::optional<std::string>) {
+    return list();
+}
+
+Task<void> FakeCatalogs::remove(std::string name) {
+    if (catalogs_.erase(name) == 0) fail(Errc::not_found, "no catalog named '{}'", name);
+    co_return;
+}
+
+Task<std::optional<api::AvailableEntry>> FakeCatalogs::find(std::string_view, std::string) {
+    co_return std::nullopt;
+}
+
+Task<std::vector<api::AvailableEntry>> FakeCatalogs::entries(std::string_view) {
+    co_return std::vector<api::AvailableEntry>{};
 }
 
 }  // namespace banger::test

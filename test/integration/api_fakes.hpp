@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 
+#include "daemon/image/catalog_service.hpp"
 #include "daemon/image/image_service.hpp"
 #include "daemon/image/kernel_service.hpp"
 #include "daemon/vm/vm_service.hpp"
@@ -71,6 +72,8 @@ class FakeImages final : public image::ImageService {
     /// Counts the bytes that came as the image's download_bytes.
     Task<api::ImageInfo> pull_archive(api::ImagePullRequest request, image::Archive archive,
                                       ProgressSink progress) override;
+    Task<api::ImageInfo> register_image(api::ImageRegisterRequest request) override;
+    Task<api::ImageInfo> promote(std::string ref, ProgressSink progress) override;
     /// Lets in who says "open sesame".
     Task<void> check_registry(api::RegistryCheckRequest request) override;
     Task<void> remove(std::string ref) override;
@@ -87,11 +90,29 @@ class FakeKernels final : public kernel::KernelService {
     Task<std::vector<api::KernelInfo>> list() override;
     Task<api::KernelInfo> show(std::string name) override;
     Task<api::KernelInfo> import(api::KernelImportRequest request, ProgressSink progress) override;
-    Task<void> remove(std::string name) override;
+    Task<api::KernelInfo> pull(api::KernelPullRequest request, ProgressSink progress) override;
+    Task<api::KernelInfo> find_or_pull(std::string name, ProgressSink progress) override;
+    Task<api::KernelInfo> import_files(std::string name, kernel::KernelPaths paths,
+                                       ProgressSink progress) override;
+    Task<void> remove(std::string name, bool force) override;
     Task<void> reconcile() override;
 
   private:
     std::map<std::string, api::KernelInfo> kernels_;
+};
+
+/// Keeps what it is told, fetches nothing.
+class FakeCatalogs final : public catalog::CatalogService {
+  public:
+    Task<std::vector<api::CatalogInfo>> list() override;
+    Task<api::CatalogInfo> add(api::CatalogAddRequest request) override;
+    Task<std::vector<api::CatalogInfo>> refresh(std::optional<std::string> name) override;
+    Task<void> remove(std::string name) override;
+    Task<std::optional<api::AvailableEntry>> find(std::string_view type, std::string name) override;
+    Task<std::vector<api::AvailableEntry>> entries(std::string_view type) override;
+
+  private:
+    std::map<std::string, api::CatalogInfo> catalogs_;
 };
 
 }  // namespace banger::test

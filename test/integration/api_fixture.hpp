@@ -36,6 +36,7 @@ class ApiFixture {
                    .vms = vms,
                    .images = images,
                    .kernels = kernels,
+                   .catalogs = catalogs,
                    .operations = operations,
                    .started_at = "2026-01-01T00:00:00.000Z",
                    .writer = "pwrite (a test)",
@@ -83,6 +84,7 @@ class ApiFixture {
     FakeVms vms;
     FakeImages images;
     FakeKernels kernels;
+    FakeCatalogs catalogs;
     operations::Operations operations;
     bool stop_requested = false;
     api::Services services;

@@ -86,8 +86,10 @@ int main() {
                      api::ImageInfo, api::ImagePullRequest, api::RegistryAuth,
                      api::RegistryCheckRequest, api::RegistryCheck, api::CachedBlob,
                      api::ImageCacheInfo, api::ImageCachePruneRequest, api::ImageCachePruned,
-                     api::KernelInfo, api::KernelImportRequest, api::BootMark, api::BootReport,
-                     api::VmInfo, api::VmCreateRequest, api::VmStopRequest, api::ExecRequest,
-                     api::ExecLine, api::OperationInfo, api::ProgressEvent>();
+                     api::KernelInfo, api::CatalogInfo, api::CatalogAddRequest,
+                     api::CatalogRefreshRequest, api::AvailableEntry, api::KernelPullRequest,
+                     api::ImageRegisterRequest, api::KernelImportRequest, api::BootMark,
+                     api::BootReport, api::VmInfo, api::VmCreateRequest, api::VmStopRequest,
+                     api::ExecRequest, api::ExecLine, api::OperationInfo, api::ProgressEvent>();
     std::cout << json::serialize(json::object{{"routes", routes}, {"types", types}}) << '\n';
 }

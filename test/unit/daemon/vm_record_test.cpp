@@ -97,5 +97,7 @@ TEST_CASE("wishes that make no sense are refused with what would") {
           "'systemd' is no init: use 'auto', 'image', 'banger'");
     CHECK_THAT(said([](auto& r) { r.wait = "forever"; }), ContainsSubstring("'agent', 'system'"));
     CHECK_THAT(said([](auto& r) { r.name = "A"; }), ContainsSubstring("no name for a vm"));
-    CHECK_THROWS_WITH(plan_vm({}, Config{}), ContainsSubstring("default_image"));
+    Config nothing;
+    nothing.default_image.clear();
+    CHECK_THROWS_WITH(plan_vm({}, nothing), ContainsSubstring("default_image"));
 }
