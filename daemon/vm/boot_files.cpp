@@ -31,7 +31,7 @@ void make_private_directory(const std::string& path) {
 
 void remove_old_logs(const std::string& directory) {
     std::error_code ignored;
-    for (const auto* name : {"/serial.log", "/vmm.log", "/network.log"})
+    for (const auto* name : {"/serial.log", "/vmm.log", "/network.log", "/firecracker.log"})
         std::filesystem::remove(directory + name, ignored);
 }
 

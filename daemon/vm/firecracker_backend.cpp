@@ -114,6 +114,9 @@ class FirecrackerBackend final : public Backend {
     std::string describe_exit(const std::string& log_directory,
                               const std::optional<ExitStatus>& status) const override {
         auto words = last_lines(read_tail_blocking(log_directory + "/vmm.log", 4096), 1);
+        if (words.empty()) {
+            words = last_lines(read_tail_blocking(log_directory + "/firecracker.log", 4096), 1);
+        }
         auto how = status ? describe_firecracker_exit(*status) : "ended while no daemon watched";
         return words.empty() ? how : how + ": " + words;
     }
@@ -133,6 +136,8 @@ class FirecrackerBackend final : public Backend {
 
     std::unique_ptr<Machine> spawn(const MachineSpec& spec) {
         auto log = open_file(spec.log_directory + "/vmm.log", O_WRONLY | O_CREAT | O_APPEND, 0600);
+        // Its own log is another file: it does not append, and would write over its last words.
+        open_file(spec.log_directory + "/firecracker.log", O_WRONLY | O_CREAT, 0600);
         // Appended to, so that the daemon may shorten the file meanwhile (file_tail.hpp).
         auto console =
             open_file(spec.log_directory + "/serial.log", O_WRONLY | O_CREAT | O_APPEND, 0600);

@@ -59,7 +59,7 @@ std::vector<FirecrackerCall> firecracker_calls(const FirecrackerVersion& version
     std::vector<FirecrackerCall> calls;
     calls.push_back(
         {.path = "/logger",
-         .body = {{"log_path", spec.log_directory + "/vmm.log"}, {"level", "Warning"}}});
+         .body = {{"log_path", spec.log_directory + "/firecracker.log"}, {"level", "Warning"}}});
     if (version >= kSerialDeviceFirecracker) {
         calls.push_back(
             {.path = "/serial",

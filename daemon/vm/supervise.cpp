@@ -32,7 +32,7 @@ Task<void> limit_logs(VmContext& context, std::string directory) {
     for (;;) {
         co_await sleep_for(kLogCheck);
         co_await run_blocking(context.deps.pool, [&](std::stop_token) {
-            for (const auto* name : {"/serial.log", "/vmm.log", "/network.log"})
+            for (const auto* name : {"/serial.log", "/vmm.log", "/network.log", "/firecracker.log"})
                 give_back_head_blocking(directory + name, kLogLimit);
         });
     }
