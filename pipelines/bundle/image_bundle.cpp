@@ -2,11 +2,9 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <optional>
 
-#include "pipelines/bundle/raw_writer.hpp"
+#include "pipelines/bundle/image_sink.hpp"
 #include "pipelines/image/blob_unpacker.hpp"
 #include "pipelines/image/ext4/ext4_check.hpp"
 #include "pipelines/image/ext4/sparse_file.hpp"
@@ -19,85 +17,6 @@
 
 namespace banger::bundle {
 namespace {
-
-constexpr std::string_view kRootfs = "rootfs.ext4";
-constexpr std::string_view kManifest = "manifest.json";
-constexpr std::uint64_t kBytesBetweenSpaceChecks = 16ull << 20;
-
-/// The two entries of an image's bundle, each to its place.
-class BundleSink final : public image::ContentSink {
-  public:
-    BundleSink(const std::string& name, RawWriter& rootfs, const image::SpaceGuard& space,
-               image::PullProfile& profile)
-        : name_(name), rootfs_(rootfs), space_(space), profile_(profile) {}
-
-    void begin_entry(const image::LayerEntry& entry) override {
-        const bool known = entry.path == kRootfs || entry.path == kManifest;
-        if (!known) {
-            refuse_bundle(name_, fmt::format("it holds '{}'; an image's bundle has rootfs.ext4 and "
-                                             "manifest.json, nothing else",
-                                             entry.path.substr(0, 100)));
-        }
-        if (entry.type != image::NodeType::regular || entry.is_hard_link) {
-            refuse_bundle(name_, entry.path + " is no regular file");
-        }
-        is_rootfs_ = entry.path == kRootfs;
-        if (is_rootfs_ ? size_.has_value() : manifest_.has_value()) {
-            refuse_bundle(name_, "it holds " + entry.path + " twice");
-        }
-    }
-
-    void begin_file() override {
-        if (!is_rootfs_) manifest_.emplace();
-    }
-
-    void append(std::span<const std::byte> bytes) override {
-        if (!is_rootfs_) {
-            if (manifest_->size() + bytes.size() > kMaxManifestBytes) {
-                refuse_bundle(name_, "its manifest.json is larger than 1 MiB");
-            }
-            manifest_->append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-            return;
-        }
-        if (unchecked_ < bytes.size()) {
-            space_.check_blocking();
-            unchecked_ = kBytesBetweenSpaceChecks;
-        }
-        unchecked_ -= std::min<std::uint64_t>(unchecked_, bytes.size());
-        const StageTimer busy(profile_.tar_parse);
-        profile_.tar_parse.add_bytes(bytes.size());
-        rootfs_.append(bytes);
-    }
-
-    void skip(std::uint64_t bytes) override {
-        if (!is_rootfs_) refuse_bundle(name_, "its manifest.json has holes");
-        rootfs_.skip(bytes);
-    }
-
-    std::vector<image::Extent> end_file() override {
-        if (is_rootfs_) size_ = rootfs_.finish();
-        return {};
-    }
-
-    std::uint64_t size() const {
-        if (!size_) refuse_bundle(name_, "it has no rootfs.ext4");
-        return *size_;
-    }
-    const std::string& manifest() const {
-        if (!manifest_) refuse_bundle(name_, "it has no manifest.json");
-        return *manifest_;
-    }
-
-  private:
-    const std::string& name_;
-    RawWriter& rootfs_;
-    const image::SpaceGuard& space_;
-    image::PullProfile& profile_;
-    bool is_rootfs_ = false;
-    std::optional<std::uint64_t> size_;
-    std::optional<std::string> manifest_;
-    std::uint64_t unchecked_ = 0;  ///< bytes that may follow before the next check
-};
 
 /// What the stream leaves behind.
 struct Contents {
@@ -117,7 +36,7 @@ Task<Contents> write_content(const image::PullContext& context, const BundleRequ
     Contents contents;
     auto consume = [&](image::PlainPieces& pieces, std::stop_token stop) {
         RawWriter writer(context.buffers, *file, std::move(stop));
-        BundleSink sink(request.name, writer, space, profile);
+        ImageSink sink(request.name, writer, space, profile);
         read_bundle_tar(pieces, sink);
         contents = {sink.manifest(), sink.size()};
     };
