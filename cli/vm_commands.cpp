@@ -264,6 +264,8 @@ void add_vm_commands(CLI::App& app, Invocation& invocation) {
     add_stop(*vm, invocation);
     add_delete(*vm, invocation);
     add_logs(*vm, invocation);
+    add_vm_ports(*vm, invocation);
+    add_ssh_proxy(app, invocation);
     add_list(app, "ps", "list running VMs", true, invocation);
 }
 

@@ -6,6 +6,7 @@
 #include "cli/format.hpp"
 #include "cli/operation_wait.hpp"
 #include "cli/options.hpp"
+#include "cli/port_spec.hpp"
 #include "cli/registry_login.hpp"
 #include "daemon/config.hpp"
 #include "pipelines/io/wait.hpp"
@@ -63,6 +64,10 @@ void add_create_flags(CLI::App& command, CreateFlags& flags) {
     command.add_option("--boot-timeout", request.boot_seconds, "seconds the boot may take");
     command.add_option("--backend", request.backend, "what runs it; default: the fittest")
         ->check(CLI::IsMember({"auto", "firecracker", "qemu"}));
+    command.add_option("-p,--publish", flags.publish, "a port of the VM: [address:]host:guest")
+        ->allow_extra_args(false);
+    command.add_flag("-P,--publish-all", request.publish_all,
+                     "whatever the guest listens on, on the VM's own address");
     command.add_flag("--require-kvm", request.require_kvm, "refuse emulation");
 }
 
@@ -71,6 +76,11 @@ api::VmCreateRequest make_create_request(const CreateFlags& flags) {
     if (request.image) request.image = absolute_reference(*request.image);
     if (flags.memory_bytes) {
         request.memory_mib = static_cast<std::uint32_t>(*flags.memory_bytes >> 20);
+    }
+    if (!flags.publish.empty()) {
+        auto& ports = request.publish.emplace();
+        for (const auto& spec : flags.publish)
+            ports.push_back(parse_port_spec(spec));
     }
     return request;
 }

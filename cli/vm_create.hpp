@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/interrupts.hpp"
 #include "cli/session.hpp"
@@ -15,6 +16,7 @@ namespace banger::cli {
 struct CreateFlags {
     api::VmCreateRequest request;
     std::optional<std::uint64_t> memory_bytes;
+    std::vector<std::string> publish;
 };
 
 void add_create_flags(CLI::App& command, CreateFlags& flags);

@@ -46,6 +46,11 @@ std::span<const Route> all_routes() {
         {"POST", "/v1/vms/{vm}/pause", pause_vm},
         {"POST", "/v1/vms/{vm}/resume", resume_vm},
         {"GET", "/v1/vms/{vm}/logs", get_vm_logs},
+        {"GET", "/v1/vms/{vm}/ports", list_vm_ports},
+        {"PUT", "/v1/vms/{vm}/ports", publish_vm_port},
+        {"DELETE", "/v1/vms/{vm}/ports", unpublish_vm_port},
+        {"PUT", "/v1/vms/{vm}/ports/all", publish_all_vm_ports},
+        {"GET", "/v1/vms/{vm}/connect", connect_vm_port},
         {"GET", "/v1/vms/{vm}/exec", exec_by_websocket},
         {"POST", "/v1/vms/{vm}/exec", exec_by_lines},
 

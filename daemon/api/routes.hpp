@@ -48,6 +48,13 @@ Task<Response> pause_vm(const Request& request, Services& services);
 Task<Response> resume_vm(const Request& request, Services& services);
 Task<Response> get_vm_logs(const Request& request, Services& services);
 
+Task<Response> list_vm_ports(const Request& request, Services& services);
+Task<Response> publish_vm_port(const Request& request, Services& services);
+Task<Response> unpublish_vm_port(const Request& request, Services& services);
+Task<Response> publish_all_vm_ports(const Request& request, Services& services);
+/// Bytes both ways by WebSocket.
+Task<void> connect_vm_port(const Request& request, Services& services, Exchange& exchange);
+
 /// By WebSocket, v5.channel.k8s.io.
 Task<void> exec_by_websocket(const Request& request, Services& services, Exchange& exchange);
 /// One request, lines of JSON back: for curl.

@@ -14,6 +14,7 @@
 #include "daemon/api/types_error.hpp"
 #include "daemon/api/types_image.hpp"
 #include "daemon/api/types_kernel.hpp"
+#include "daemon/api/types_ports.hpp"
 #include "daemon/api/types_vm.hpp"
 
 namespace banger::api {

@@ -10,6 +10,7 @@
 
 #include "daemon/api/types_error.hpp"
 #include "daemon/api/types_image.hpp"
+#include "daemon/api/types_ports.hpp"
 
 namespace banger::api {
 
@@ -43,6 +44,9 @@ struct VmInfo {
     std::uint64_t disk_size = 0;
     std::string disk_mode;  ///< "overlay" or "copy"
     std::string init;       ///< asked for: "auto", "image", "banger"
+    std::string address;    ///< of the host's loopback, this VM's own, for its published ports
+    std::vector<PublishedPort> publish;
+    bool publish_all = false;
     std::string backend;    ///< "qemu", "firecracker"
     std::string isolation;  ///< "hardware" (KVM) or "emulated" (TCG)
     std::optional<int> pid;
@@ -55,8 +59,8 @@ struct VmInfo {
 };
 BOOST_DESCRIBE_STRUCT(VmInfo, (),
                       (id, name, state, image, image_digest, kernel, vcpu, memory_mib, disk_size,
-                       disk_mode, init, backend, isolation, pid, boot_id, pause_reason, created_at,
-                       started_at, error, boot))
+                       disk_mode, init, address, publish, publish_all, backend, isolation, pid,
+                       boot_id, pause_reason, created_at, started_at, error, boot))
 
 /// POST /v1/vms -> operation vm.create, result VmInfo. Empty image or kernel: the configured
 /// default. An image that is no local name is pulled first.
@@ -69,6 +73,8 @@ struct VmCreateRequest {
     std::optional<std::uint64_t> disk_size;
     std::optional<std::string> disk_mode;
     std::optional<std::string> init;
+    std::optional<std::vector<PublishedPort>> publish;
+    bool publish_all = false;  ///< whatever the guest listens on, on the VM's own address
     bool start = true;
     std::optional<std::string> backend;  ///< "auto", "firecracker", "qemu"; default: configured
     bool require_kvm = false;
@@ -77,8 +83,8 @@ struct VmCreateRequest {
     std::optional<RegistryAuth> registry_auth;  ///< for the image's registry, when it is pulled
 };
 BOOST_DESCRIBE_STRUCT(VmCreateRequest, (),
-                      (name, image, kernel, vcpu, memory_mib, disk_size, disk_mode, init, start,
-                       backend, require_kvm, wait, boot_seconds, registry_auth))
+                      (name, image, kernel, vcpu, memory_mib, disk_size, disk_mode, init, publish,
+                       publish_all, start, backend, require_kvm, wait, boot_seconds, registry_auth))
 
 /// POST /v1/vms/{vm}/stop -> operation vm.stop, result VmInfo.
 struct VmStopRequest {

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "daemon/vm/backends.hpp"
+#include "daemon/vm/ports.hpp"
 #include "daemon/vm/supervise.hpp"
 #include "pipelines/io/blocking_pool.hpp"
 
@@ -48,6 +49,7 @@ Task<void> adopt_vmm(VmContext& context, InstancePtr vm) {
     run->machine = std::move(machine);
     run->link = bind_link(context, vm->record);
     vm->run = std::move(run);
+    reopen_ports(context, vm, vm->run);
     follow_boot_id(vm);
     supervise(context, vm);
 }

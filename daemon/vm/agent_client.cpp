@@ -4,6 +4,7 @@
 
 #include "daemon/vm/agent_error.hpp"
 #include "daemon/vm/agent_exec.hpp"
+#include "daemon/vm/agent_tunnel.hpp"
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/json.hpp"
 #include "pipelines/io/wait.hpp"
@@ -12,6 +13,12 @@ namespace banger::vm {
 namespace {
 
 constexpr std::chrono::seconds kExecStartLimit{30};
+constexpr std::chrono::seconds kConnectLimit{10};
+
+struct ListenersAnswer {
+    std::vector<api::GuestListener> listeners;
+};
+BOOST_DESCRIBE_STRUCT(ListenersAnswer, (), (listeners))
 
 Task<std::string> exchange(Http2Stream& stream, const std::string& body, const std::string& peer) {
     if (!body.empty()) co_await stream.write(body);
@@ -57,6 +64,20 @@ Task<std::unique_ptr<ExecSession>> AgentClient::exec(api::ExecRequest request) {
     co_return co_await with_timeout(
         kExecStartLimit, start_exec(session_.open("POST", "/v1/exec"), std::move(request), peer_),
         std::move(what));
+}
+
+Task<std::vector<api::GuestListener>> AgentClient::listeners(Duration limit) {
+    auto answer = co_await call("GET", "/v1/listeners", {}, limit);
+    auto what = parse_json(answer, "the listeners of " + peer_);
+    co_return from_json<ListenersAnswer>(what).listeners;
+}
+
+Task<std::unique_ptr<net::GuestConnection>> AgentClient::connect(std::uint16_t port) {
+    auto stream = session_.open("POST", fmt::format("/v1/connect?port={}", port));
+    auto what = fmt::format("{} did not connect to port {} within {} s", peer_, port,
+                            kConnectLimit.count());
+    co_return co_await with_timeout(kConnectLimit, open_tunnel(std::move(stream), peer_),
+                                    std::move(what));
 }
 
 Task<std::string> AgentClient::call(std::string method, std::string path, std::string body,

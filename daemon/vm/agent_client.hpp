@@ -7,6 +7,7 @@
 #include <string>
 
 #include "daemon/api/types.hpp"
+#include "daemon/net/guest_connection.hpp"
 #include "daemon/vm/exec_session.hpp"
 #include "daemon/vm/hello.hpp"
 #include "daemon/vm/http2_session.hpp"
@@ -44,6 +45,10 @@ class AgentClient {
     Task<void> set_clock(std::int64_t realtime_ns, Duration limit);
     /// Returns once the process runs.
     Task<std::unique_ptr<ExecSession>> exec(api::ExecRequest request);
+    /// The guest's TCP listeners, by port; where the host leads to them is not filled in.
+    Task<std::vector<api::GuestListener>> listeners(Duration limit);
+    /// Returns once the connection stands.
+    Task<std::unique_ptr<net::GuestConnection>> connect(std::uint16_t port);
 
   private:
     Task<std::string> call(std::string method, std::string path, std::string body, Duration limit);

@@ -9,6 +9,7 @@
 #include "daemon/vm/boot_files.hpp"
 #include "daemon/vm/boot_report.hpp"
 #include "daemon/vm/file_tail.hpp"
+#include "daemon/vm/ports.hpp"
 #include "daemon/vm/supervise.hpp"
 #include "pipelines/io/blocking_pool.hpp"
 #include "pipelines/io/error.hpp"
@@ -93,6 +94,7 @@ Task<void> BootSequence::launch(const MachineSpec& spec) {
     run_->link = std::make_shared<GuestLink>(context_.deps.executor, guest_socket(spec.directory),
                                              std::move(peer));
     run_->link->on_hello = [this](const Hello& hello) { heard(hello); };
+    open_ports(context_, vm_, run_);
     auto& backend = context_.deps.backends.for_start(vm_->record.backend);
     run_->machine = co_await backend.launch(spec);
     // From here on to the supervisor nothing suspends: a VMM without one would outlive its undoing.

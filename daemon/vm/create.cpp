@@ -11,6 +11,7 @@
 #include "daemon/image/image_service.hpp"
 #include "daemon/image/kernel_service.hpp"
 #include "daemon/vm/backends.hpp"
+#include "daemon/vm/ports.hpp"
 #include "daemon/vm/vm_names.hpp"
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/time.hpp"
@@ -122,6 +123,8 @@ VmRecord plan_vm(const api::VmCreateRequest& request, const Config& config) {
              "a disk size goes with disk mode 'overlay'; a copy is as large as "
              "its image");
     }
+    record.publish = check_published(request.publish.value_or(std::vector<api::PublishedPort>{}));
+    record.publish_all = request.publish_all;
     record.created_at = now_rfc3339();
     return record;
 }

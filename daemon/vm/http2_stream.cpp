@@ -73,7 +73,7 @@ Task<void> Http2Stream::write(std::string_view bytes) {
         co_await exchange.changed.wait();
     }
     if (!session_->alive) session_->throw_gone();
-    if (exchange.closed || exchange.response_complete) co_return;
+    if (exchange.closed) co_return;
     exchange.outbound.erase(0, std::exchange(exchange.outbound_sent, 0));
     exchange.outbound += bytes;
     nghttp2_session_resume_data(session_->session, exchange.id);
@@ -110,6 +110,16 @@ Task<std::vector<std::byte>> Http2Stream::read() {
         session_->kick();
     }
     co_return bytes;
+}
+
+bool Http2Stream::closed() const {
+    return exchange_->closed;
+}
+
+Task<void> Http2Stream::wait_closed() {
+    while (session_->alive && !exchange_->closed)
+        co_await exchange_->changed.wait();
+    if (!exchange_->closed) session_->throw_gone();
 }
 
 }  // namespace banger::vm

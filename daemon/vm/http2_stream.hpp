@@ -25,8 +25,8 @@ class Http2Stream {
     ~Http2Stream();
     Http2Stream(Http2Stream&&) noexcept;
 
-    /// Sends a piece of the request's body, all of it. Dropped when the peer has answered already
-    /// and wants no more.
+    /// Sends a piece of the request's body, all of it. Dropped when the peer has closed the stream,
+    /// for it has answered already and wants no more.
     Task<void> write(std::string_view bytes);
     /// The request's body is complete.
     void finish();
@@ -34,6 +34,10 @@ class Http2Stream {
     Task<int> status();
     /// The next bytes of the response's body; empty at its end.
     Task<std::vector<std::byte>> read();
+    /// Both ends are done, or the peer has reset it.
+    bool closed() const;
+    /// Waits until it is closed: after finish(), until all has been sent.
+    Task<void> wait_closed();
 
   private:
     friend class Http2Session;

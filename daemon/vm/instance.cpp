@@ -3,8 +3,10 @@
 #include <spdlog/spdlog.h>
 
 #include <filesystem>
+#include <set>
 #include <utility>
 
+#include "daemon/net/loopback_pool.hpp"
 #include "pipelines/io/blocking_pool.hpp"
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/shield.hpp"
@@ -20,6 +22,13 @@ void remove_tree(const std::string& path) {
 }
 
 }  // namespace
+
+std::string VmContext::free_address(const std::string& id) const {
+    std::set<std::string> taken;
+    for (const auto& [other, vm] : instances)
+        taken.insert(vm->record.address);
+    return net::choose_loopback_address(id, taken);
+}
 
 Task<void> VmContext::save(const Instance& vm) {
     co_await deps.store.update(store::Table::vms, to_store(vm.record));

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "daemon/net/port_forwards.hpp"
 #include "daemon/vm/async_lock.hpp"
 #include "daemon/vm/backend.hpp"
 #include "daemon/vm/guest_link.hpp"
@@ -21,8 +22,9 @@ struct Run {
 
     std::shared_ptr<GuestLink> link;  ///< null when an adopted VMM's could not be bound
     std::unique_ptr<Machine> machine;
-    bool ended = false;                ///< the VMM is gone
-    std::optional<ExitStatus> status;  ///< how, where that can be known
+    std::shared_ptr<net::PortForwards> ports;  ///< see ports.hpp
+    bool ended = false;                        ///< the VMM is gone
+    std::optional<ExitStatus> status;          ///< how, where that can be known
     Notifier changed;
 };
 
@@ -51,6 +53,8 @@ struct VmContext {
         return deps.paths.vms() + "/" + record.id;
     }
     std::string runtime(const VmRecord& record) const { return deps.paths.vm_runtime(record.id); }
+    /// A loopback address that no VM has.
+    std::string free_address(const std::string& id) const;
     /// Writes the record to the store.
     Task<void> save(const Instance& vm);
     /// The state that `event` leads to; throws Error{conflict} when there is none.

@@ -84,6 +84,10 @@ Task<void> reconcile_vms(VmContext& context) {
         ids.insert(stored.key);
         try {
             auto vm = std::make_shared<Instance>(context.deps.executor, from_store(stored));
+            // Of a daemon that knew no addresses yet; saved when the record is next.
+            if (vm->record.address.empty()) {
+                vm->record.address = context.free_address(vm->record.id);
+            }
             context.instances[stored.key] = vm;
             co_await reconcile_vm(context, vm);
         } catch (const std::exception& e) {

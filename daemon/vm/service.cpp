@@ -7,6 +7,7 @@
 #include "daemon/vm/file_tail.hpp"
 #include "daemon/vm/instance.hpp"
 #include "daemon/vm/pause.hpp"
+#include "daemon/vm/ports.hpp"
 #include "daemon/vm/reconcile.hpp"
 #include "daemon/vm/stop.hpp"
 #include "daemon/vm/supervise.hpp"
@@ -39,6 +40,14 @@ class Service final : public VmService {
     Task<api::VmInfo> pause(std::string ref) override;
     Task<api::VmInfo> resume(std::string ref) override;
     Task<std::unique_ptr<ExecSession>> exec(std::string ref, api::ExecRequest request) override;
+    Task<std::unique_ptr<net::GuestConnection>> connect(std::string ref,
+                                                        std::uint16_t port) override {
+        return connect_guest(find(ref), port);
+    }
+    Task<api::VmPorts> ports(std::string ref) override { return list_ports(find(ref)); }
+    Task<api::VmPorts> publish(std::string ref, api::PublishedPort port) override;
+    Task<api::VmPorts> unpublish(std::string ref, std::string address, std::uint16_t host) override;
+    Task<api::VmPorts> publish_all(std::string ref, bool enabled) override;
     Task<std::string> serial_log(std::string ref, std::size_t bytes) override;
     Task<void> reconcile() override { return reconcile_vms(context_); }
     Task<void> close() override;
@@ -114,6 +123,7 @@ Task<InstancePtr> Service::record_new(VmRecord record) {
     if (record.name.empty()) record.name = generate_vm_name(names());
     check_name_is_free(record.name);
     record.id = generate_vm_id();
+    record.address = context_.free_address(record.id);
     record.provisional = true;
     auto vm = std::make_shared<Instance>(context_.deps.executor, std::move(record));
     context_.instances[vm->record.id] = vm;
@@ -228,6 +238,24 @@ Task<std::unique_ptr<ExecSession>> Service::exec(std::string ref, api::ExecReque
                             vm->record.name);
     auto agent = co_await with_timeout(kAgentPatience, wait_agent(vm->run), std::move(what));
     co_return co_await agent->exec(std::move(request));
+}
+
+Task<api::VmPorts> Service::publish(std::string ref, api::PublishedPort port) {
+    auto vm = find(ref);
+    co_await publish_port(context_, vm, std::move(port));
+    co_return co_await list_ports(vm);
+}
+
+Task<api::VmPorts> Service::unpublish(std::string ref, std::string address, std::uint16_t host) {
+    auto vm = find(ref);
+    co_await unpublish_port(context_, vm, std::move(address), host);
+    co_return co_await list_ports(vm);
+}
+
+Task<api::VmPorts> Service::publish_all(std::string ref, bool enabled) {
+    auto vm = find(ref);
+    co_await publish_all_ports(context_, vm, enabled);
+    co_return co_await list_ports(vm);
 }
 
 Task<std::string> Service::serial_log(std::string ref, std::size_t bytes) {

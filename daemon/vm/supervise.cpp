@@ -5,6 +5,7 @@
 #include "daemon/vm/backends.hpp"
 #include "daemon/vm/boot_report.hpp"
 #include "daemon/vm/file_tail.hpp"
+#include "daemon/vm/ports.hpp"
 #include "pipelines/io/blocking_pool.hpp"
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/wait.hpp"
@@ -80,7 +81,9 @@ Task<void> settle(VmContext& context, Instance& vm, const Run& run) {
 /// Other VMs' supervisors are in the same group, which an exception would cancel.
 Task<void> watch_run(VmContext& context, InstancePtr vm, std::shared_ptr<Run> run) {
     try {
-        co_await race(watch_machine(run), serve_guest(context, run, context.directory(vm->record)));
+        auto service = when_all(serve_guest(context, run, context.directory(vm->record)),
+                                serve_ports(vm, run));
+        co_await race(watch_machine(run), std::move(service));
     } catch (const std::exception& e) {
         if (is_cancellation(std::current_exception())) throw;
         spdlog::error("vm '{}' is killed, for it cannot be watched: {}", vm->record.name, e.what());

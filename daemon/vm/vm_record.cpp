@@ -17,6 +17,9 @@ api::VmInfo to_info(const VmRecord& record) {
     info.disk_size = record.disk_size;
     info.disk_mode = record.disk_mode;
     info.init = record.init;
+    info.address = record.address;
+    info.publish = record.publish;
+    info.publish_all = record.publish_all;
     info.backend = record.backend;
     info.isolation = record.isolation;
     info.pid = record.pid;

@@ -29,6 +29,9 @@ struct VmRecord {
     std::uint64_t disk_size = 0;
     std::string disk_mode;
     std::string init;
+    std::string address;  ///< of the host's loopback, this VM's own; empty when there was none left
+    std::vector<api::PublishedPort> publish;
+    bool publish_all = false;
     std::vector<std::string> env;  ///< the image's
     std::string working_dir;       ///< the image's
     std::string backend;
@@ -44,9 +47,9 @@ struct VmRecord {
 };
 BOOST_DESCRIBE_STRUCT(VmRecord, (),
                       (id, name, state, provisional, image, image_id, image_digest, rootfs, kernel,
-                       vcpu, memory_mib, disk_size, disk_mode, init, env, working_dir, backend,
-                       isolation, pid, start_time, boot_id, pause_reason, created_at, started_at,
-                       error, boot))
+                       vcpu, memory_mib, disk_size, disk_mode, init, address, publish, publish_all,
+                       env, working_dir, backend, isolation, pid, start_time, boot_id, pause_reason,
+                       created_at, started_at, error, boot))
 
 /// What clients see of it.
 api::VmInfo to_info(const VmRecord& record);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "daemon/api/types.hpp"
+#include "daemon/net/guest_connection.hpp"
 #include "daemon/vm/exec_session.hpp"
 #include "pipelines/io/progress.hpp"
 #include "pipelines/io/task.hpp"
@@ -31,6 +32,14 @@ class VmService {
     virtual Task<api::VmInfo> pause(std::string ref) = 0;
     virtual Task<api::VmInfo> resume(std::string ref) = 0;
     virtual Task<std::unique_ptr<ExecSession>> exec(std::string ref, api::ExecRequest request) = 0;
+    /// A connection to a port of the guest; one reader, one writer.
+    virtual Task<std::unique_ptr<net::GuestConnection>> connect(std::string ref,
+                                                                std::uint16_t port) = 0;
+    virtual Task<api::VmPorts> ports(std::string ref) = 0;
+    virtual Task<api::VmPorts> publish(std::string ref, api::PublishedPort port) = 0;
+    virtual Task<api::VmPorts> unpublish(std::string ref, std::string address,
+                                         std::uint16_t host) = 0;
+    virtual Task<api::VmPorts> publish_all(std::string ref, bool enabled) = 0;
     /// The serial console's last `bytes`.
     virtual Task<std::string> serial_log(std::string ref, std::size_t bytes) = 0;
 

@@ -189,6 +189,77 @@ Task<std::unique_ptr<vm::ExecSession>> FakeVms::exec(std::string ref, api::ExecR
     co_return std::make_unique<FakeSession>(executor_, processes, request);
 }
 
+namespace {
+
+/// What is written is read again.
+class Echo final : public net::GuestConnection {
+  public:
+    explicit Echo(boost::asio::any_io_executor executor) : changed_(std::move(executor)) {}
+    Task<std::vector<std::byte>> read() override {
+        while (bytes_.empty() && !finished_)
+            co_await changed_.wait();
+        co_return std::exchange(bytes_, {});
+    }
+    Task<void> write(std::span<const std::byte> bytes) override {
+        bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+        changed_.notify();
+        co_return;
+    }
+    void finish() override {
+        finished_ = true;
+        changed_.notify();
+    }
+    Task<void> wait_sent() override { co_return; }
+
+  private:
+    std::vector<std::byte> bytes_;
+    bool finished_ = false;
+    Notifier changed_;
+};
+
+class Broken final : public net::GuestConnection {
+  public:
+    Task<std::vector<std::byte>> read() override { fail(Errc::unavailable, "it broke"); }
+    Task<void> write(std::span<const std::byte>) override { co_return; }
+    void finish() override {}
+    Task<void> wait_sent() override { co_return; }
+};
+
+}  // namespace
+
+Task<std::unique_ptr<net::GuestConnection>> FakeVms::connect(std::string ref, std::uint16_t port) {
+    get(ref);
+    if (port == 7) co_return std::make_unique<Echo>(executor_);
+    if (port == 13) co_return std::make_unique<Broken>();
+    fail(Errc::unavailable, "port {} of the guest takes no connection", port);
+}
+
+Task<api::VmPorts> FakeVms::ports(std::string ref) {
+    ports_[ref].vm = get(ref).name;
+    co_return ports_[ref];
+}
+
+Task<api::VmPorts> FakeVms::publish(std::string ref, api::PublishedPort port) {
+    get(ref);
+    ports_[ref].published.push_back(port);
+    co_return co_await ports(ref);
+}
+
+Task<api::VmPorts> FakeVms::unpublish(std::string ref, std::string address, std::uint16_t host) {
+    get(ref);
+    const auto gone = std::erase_if(ports_[ref].published, [&](const auto& port) {
+        return port.address == address && port.host == host;
+    });
+    if (gone == 0) fail(Errc::not_found, "'{}' does not publish {}", ref, host);
+    co_return co_await ports(ref);
+}
+
+Task<api::VmPorts> FakeVms::publish_all(std::string ref, bool enabled) {
+    get(ref);
+    ports_[ref].publish_all = enabled;
+    co_return co_await ports(ref);
+}
+
 Task<std::string> FakeVms::serial_log(std::string ref, std::size_t bytes) {
     get(ref);
     const std::string log = "line 1\nline 2\n";

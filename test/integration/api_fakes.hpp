@@ -43,6 +43,13 @@ class FakeVms final : public vm::VmService {
     Task<api::VmInfo> pause(std::string ref) override;
     Task<api::VmInfo> resume(std::string ref) override;
     Task<std::unique_ptr<vm::ExecSession>> exec(std::string ref, api::ExecRequest request) override;
+    /// Port 7 echoes until its input ends, port 13 breaks at once; no other is open.
+    Task<std::unique_ptr<net::GuestConnection>> connect(std::string ref,
+                                                        std::uint16_t port) override;
+    Task<api::VmPorts> ports(std::string ref) override;
+    Task<api::VmPorts> publish(std::string ref, api::PublishedPort port) override;
+    Task<api::VmPorts> unpublish(std::string ref, std::string address, std::uint16_t host) override;
+    Task<api::VmPorts> publish_all(std::string ref, bool enabled) override;
     Task<std::string> serial_log(std::string ref, std::size_t bytes) override;
     Task<void> reconcile() override;
     Task<void> close() override;
@@ -58,6 +65,7 @@ class FakeVms final : public vm::VmService {
     api::VmInfo& get(const std::string& ref);
     boost::asio::any_io_executor executor_;
     std::map<std::string, api::VmInfo> vms_;
+    std::map<std::string, api::VmPorts> ports_;
 };
 
 class FakeImages final : public image::ImageService {

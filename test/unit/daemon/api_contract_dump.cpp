@@ -81,15 +81,14 @@ int main() {
     for (const auto& route : api::all_routes()) {
         routes.push_back({{"method", route.method}, {"path", route.pattern}});
     }
-    const auto types =
-        describe_all<api::ErrorBody, api::VersionInfo, api::DaemonInfo, api::DoctorRow,
-                     api::ImageInfo, api::ImagePullRequest, api::RegistryAuth,
-                     api::RegistryCheckRequest, api::RegistryCheck, api::CachedBlob,
-                     api::ImageCacheInfo, api::ImageCachePruneRequest, api::ImageCachePruned,
-                     api::KernelInfo, api::CatalogInfo, api::CatalogAddRequest,
-                     api::CatalogRefreshRequest, api::AvailableEntry, api::KernelPullRequest,
-                     api::ImageRegisterRequest, api::KernelImportRequest, api::BootMark,
-                     api::BootReport, api::VmInfo, api::VmCreateRequest, api::VmStopRequest,
-                     api::ExecRequest, api::ExecLine, api::OperationInfo, api::ProgressEvent>();
+    const auto types = describe_all<
+        api::ErrorBody, api::VersionInfo, api::DaemonInfo, api::DoctorRow, api::ImageInfo,
+        api::ImagePullRequest, api::RegistryAuth, api::RegistryCheckRequest, api::RegistryCheck,
+        api::CachedBlob, api::ImageCacheInfo, api::ImageCachePruneRequest, api::ImageCachePruned,
+        api::KernelInfo, api::CatalogInfo, api::CatalogAddRequest, api::CatalogRefreshRequest,
+        api::AvailableEntry, api::KernelPullRequest, api::ImageRegisterRequest,
+        api::KernelImportRequest, api::BootMark, api::BootReport, api::VmInfo, api::VmCreateRequest,
+        api::VmStopRequest, api::ExecRequest, api::ExecLine, api::OperationInfo, api::ProgressEvent,
+        api::PublishedPort, api::GuestListener, api::VmPorts, api::PublishAllRequest>();
     std::cout << json::serialize(json::object{{"routes", routes}, {"types", types}}) << '\n';
 }

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "daemon/api/types.hpp"
+#include "daemon/net/guest_connection.hpp"
+#include "daemon/vm/instance.hpp"
+
+namespace banger::vm {
+
+// The ports of one VM: what its guest listens on, and where the host leads there.
+
+/// A connection to a port of a running VM. Throws Error{conflict} when it does not run,
+/// Error{unavailable} when its agent is not there within seconds or nothing accepts.
+Task<std::unique_ptr<net::GuestConnection>> connect_guest(InstancePtr vm, std::uint16_t port);
+
+/// The published ports as they are kept: checked, the host's port filled in. Throws
+/// Error{invalid_argument} for a bad one or two alike.
+std::vector<api::PublishedPort> check_published(std::vector<api::PublishedPort> ports);
+
+/// Listens on the published ports of a run that is about to begin; connections wait until the guest
+/// is there. Throws when one cannot be had; the run is then to be dropped.
+void open_ports(VmContext& context, const InstancePtr& vm, const std::shared_ptr<Run>& run);
+/// The same for a run that goes on under a new daemon: what cannot be had is tried again later.
+void reopen_ports(VmContext& context, const InstancePtr& vm, const std::shared_ptr<Run>& run);
+/// Carries the connections of that run until cancelled, and follows the guest's listeners where
+/// that is asked for.
+Task<void> serve_ports(InstancePtr vm, std::shared_ptr<Run> run);
+
+Task<api::VmPorts> list_ports(InstancePtr vm);
+/// At once when it runs, and from now on at each start. Throws, with nothing changed, when the port
+/// cannot be had.
+Task<void> publish_port(VmContext& context, InstancePtr vm, api::PublishedPort port);
+/// `address` as it was published. Connections that stand go on. Throws Error{not_found}.
+Task<void> unpublish_port(VmContext& context, InstancePtr vm, std::string address,
+                          std::uint16_t host);
+Task<void> publish_all_ports(VmContext& context, InstancePtr vm, bool enabled);
+
+}  // namespace banger::vm
