@@ -79,7 +79,7 @@ Task<MachineSpec> prepare_boot(VmContext& context, const VmRecord& record) {
     spec.disks = disks_of(record, spec.log_directory);
     auto options = initramfs_options(context, record, kernel);
     co_await run_blocking(context.deps.pool, [&](std::stop_token) {
-        check_free_space_blocking(spec.log_directory, 0);
+        check_free_space_blocking(spec.log_directory, 0, context.deps.config.disk_reserve);
         make_private_directory(spec.directory);
         remove_old_logs(spec.log_directory);
         make_initramfs_blocking(options, spec.initramfs);

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "daemon/vm/adopt.hpp"
+#include "daemon/vm/disk_watch.hpp"
 #include "daemon/vm/pause.hpp"
 #include "daemon/vm/stop.hpp"
 #include "daemon/vm/supervise.hpp"
@@ -96,6 +97,7 @@ Task<void> reconcile_vms(VmContext& context) {
         }
     }
     co_await sweep(context, std::move(ids));
+    context.background.spawn(watch_disk(context));
 }
 
 }  // namespace banger::vm

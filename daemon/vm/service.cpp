@@ -146,7 +146,7 @@ Task<void> Service::bring_up(InstancePtr vm, api::VmCreateRequest request, Progr
     co_await run_blocking(context_.deps.pool, [&](std::stop_token stop) {
         std::filesystem::create_directories(directory);
         std::filesystem::permissions(directory, std::filesystem::perms::owner_all);
-        make_disk_blocking(vm->record, directory, stop);
+        make_disk_blocking(vm->record, directory, stop, context_.deps.config.disk_reserve);
     });
     if (request.start) {
         co_await boot(context_, vm, boot_options(request, context_.deps.config), progress);

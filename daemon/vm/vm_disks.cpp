@@ -62,13 +62,14 @@ void copy_data(int from, int to, off_t size, const std::stop_token& stop) {
     if (errno != ENXIO) fail_errno(errno, "cannot read the image's disk");
 }
 
-void copy_disk(const std::string& source, const std::string& target, const std::stop_token& stop) {
+void copy_disk(const std::string& source, const std::string& target, std::uint64_t reserve,
+               const std::stop_token& stop) {
     auto from = open_file(source, O_RDONLY);
     auto to = open_file(target, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (::ioctl(to.get(), FICLONE, from.get()) == 0) return;
     struct stat status{};
     if (::fstat(from.get(), &status) != 0) fail_errno(errno, "cannot stat {}", source);
-    check_free_space_blocking(target, static_cast<std::uint64_t>(status.st_blocks) * 512);
+    check_free_space_blocking(target, static_cast<std::uint64_t>(status.st_blocks) * 512, reserve);
     copy_data(from.get(), to.get(), status.st_size, stop);
 }
 
@@ -79,27 +80,36 @@ std::vector<Disk> disks_of(const VmRecord& record, const std::string& directory)
     return {{record.rootfs, true}, {own_disk(record, directory), false}};
 }
 
-void make_disk_blocking(const VmRecord& record, const std::string& directory,
-                        std::stop_token stop) {
-    check_free_space_blocking(directory, 0);
+void make_disk_blocking(const VmRecord& record, const std::string& directory, std::stop_token stop,
+                        std::uint64_t reserve) {
+    check_free_space_blocking(directory, 0, reserve);
     auto path = own_disk(record, directory);
     if (record.disk_mode == "copy") {
-        copy_disk(record.rootfs, path, stop);
+        copy_disk(record.rootfs, path, reserve, stop);
     } else {
         make_empty_disk(path, record.disk_size);
     }
 }
 
-void check_free_space_blocking(const std::string& path, std::uint64_t needed) {
+DiskSpace disk_space_blocking(const std::string& path) {
     struct statvfs status{};
     if (::statvfs(path.c_str(), &status) != 0)
         fail_errno(errno, "cannot ask for free space at {}", path);
-    auto total = std::uint64_t{status.f_blocks} * status.f_frsize;
-    auto free = std::uint64_t{status.f_bavail} * status.f_frsize;
-    auto reserve = std::clamp(total / 20, kGiB, 10 * kGiB);
-    if (free >= needed + reserve) return;
+    return {std::uint64_t{status.f_blocks} * status.f_frsize,
+            std::uint64_t{status.f_bavail} * status.f_frsize};
+}
+
+std::uint64_t disk_reserve_of(std::uint64_t total) {
+    return std::clamp(total / 20, kGiB, 10 * kGiB);
+}
+
+void check_free_space_blocking(const std::string& path, std::uint64_t needed,
+                               std::uint64_t reserve) {
+    const auto space = disk_space_blocking(path);
+    if (reserve == 0) reserve = disk_reserve_of(space.total);
+    if (space.free >= needed + reserve) return;
     fail(Errc::no_space, "only {} MiB are free at {}, {} MiB are needed: make room there",
-         free >> 20, path, (needed + reserve) >> 20);
+         space.free >> 20, path, (needed + reserve) >> 20);
 }
 
 }  // namespace banger::vm

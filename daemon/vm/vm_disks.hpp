@@ -15,11 +15,23 @@ std::vector<Disk> disks_of(const VmRecord& record, const std::string& directory)
 
 /// Makes the VM's own disk below `directory`, sparse and in milliseconds; a plain copy is a reflink
 /// where the host's file system has them, and takes as long as it takes where not. Blocks. Throws
-/// Error{no_space} when the host's disk is nearly full.
-void make_disk_blocking(const VmRecord& record, const std::string& directory, std::stop_token stop);
+/// Error{no_space} when the host's disk is nearly full; `reserve` as below.
+void make_disk_blocking(const VmRecord& record, const std::string& directory, std::stop_token stop,
+                        std::uint64_t reserve = 0);
 
-/// Throws Error{no_space} when fewer than 5 % (at least 1 GiB, at most 10 GiB) of the file system
+/// Bytes of a file system.
+struct DiskSpace {
+    std::uint64_t total = 0;
+    std::uint64_t free = 0;  ///< for us
+};
+DiskSpace disk_space_blocking(const std::string& path);
+
+/// What stays free of a disk of that size: 5 %, at least 1 GiB, at most 10 GiB.
+std::uint64_t disk_reserve_of(std::uint64_t total);
+
+/// Throws Error{no_space} when fewer than `reserve` bytes (0: disk_reserve_of) of the file system
 /// that `path` is on would be left with `needed` more bytes in it.
-void check_free_space_blocking(const std::string& path, std::uint64_t needed);
+void check_free_space_blocking(const std::string& path, std::uint64_t needed,
+                               std::uint64_t reserve = 0);
 
 }  // namespace banger::vm

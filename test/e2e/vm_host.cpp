@@ -91,7 +91,7 @@ Paths paths_below(const std::string& directory) {
 }  // namespace
 
 struct VmHost::Parts {
-    Parts(boost::asio::io_context& context, const Paths& where)
+    Parts(boost::asio::io_context& context, const Paths& where, std::uint64_t disk_reserve)
         : paths(where), pool(4), pulls(8), buffers(7) {
         std::string why_not;
         auto executor = context.get_executor();
@@ -123,6 +123,7 @@ struct VmHost::Parts {
         config.vcpu = 1;
         config.memory_mib = 512;
         config.boot_seconds = 120;
+        config.disk_reserve = disk_reserve;
         vms = vm::make_vm_service(
             {executor, pool, *store, *images, *kernels, backends, paths, config, BANGER_AGENT});
     }
@@ -141,7 +142,7 @@ struct VmHost::Parts {
     std::unique_ptr<vm::VmService> vms;
 };
 
-VmHost::VmHost() {
+VmHost::VmHost(std::uint64_t disk_reserve) : disk_reserve_(disk_reserve) {
     open();
     api::KernelImportRequest request{.name = "test", .from_deb = test_material("kernel")};
     run(parts_->kernels->import(std::move(request), {}));
@@ -155,7 +156,7 @@ VmHost::~VmHost() {
 }
 
 void VmHost::open() {
-    parts_ = std::make_unique<Parts>(context_, paths_below(directory_.path()));
+    parts_ = std::make_unique<Parts>(context_, paths_below(directory_.path()), disk_reserve_);
     run(parts_->vms->reconcile());
 }
 

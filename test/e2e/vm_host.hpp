@@ -20,7 +20,8 @@ namespace banger::test {
 /// directories of their own. The kernel and the busybox image are the real ones.
 class VmHost {
   public:
-    VmHost();
+    /// `disk_reserve` as in config.toml.
+    explicit VmHost(std::uint64_t disk_reserve = 0);
     ~VmHost();
 
     vm::VmService& vms();
@@ -60,6 +61,7 @@ class VmHost {
 
     boost::asio::io_context context_{1};
     TempDir directory_;
+    std::uint64_t disk_reserve_;
     std::unique_ptr<Parts> parts_;
 };
 
