@@ -8,6 +8,7 @@
 
 #include "daemon/vm/firecracker_version.hpp"
 #include "daemon/vm/user_network.hpp"
+#include "daemon/vm/vmm_cgroup.hpp"
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/find_program.hpp"
 #include "pipelines/io/subprocess.hpp"
@@ -96,10 +97,17 @@ DoctorRow check_agent(const std::string& path) {
             .detail = fmt::format("{} ({} KiB)", path, info.st_size / 1024)};
 }
 
+DoctorRow check_limits(const std::string& state) {
+    const auto lack = vm::VmmCgroups::find_blocking(state).lack();
+    return {.check = "vm limits",
+            .status = lack.empty() ? "pass" : "warn",
+            .detail = lack.empty() ? "memory, processes, processor time, by cgroup v2" : lack};
+}
+
 }  // namespace
 
 Task<std::vector<DoctorRow>> check_backend(const Config& config, const vm::KvmVerdict& kvm,
-                                           std::string agent) {
+                                           std::string agent, std::string state) {
     std::vector<DoctorRow> rows;
     rows.push_back(co_await check_qemu(config.qemu));
     rows.push_back(co_await check_firecracker(config));
@@ -107,6 +115,7 @@ Task<std::vector<DoctorRow>> check_backend(const Config& config, const vm::KvmVe
     rows.push_back(check_network(config));
     rows.push_back(check_tun(config));
     rows.push_back(check_agent(agent));
+    rows.push_back(check_limits(state));
     co_return rows;
 }
 

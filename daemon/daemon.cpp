@@ -177,7 +177,7 @@ class Daemon {
             .started_at = now_rfc3339(),
             .writer = writer_,
             .request_stop = [this] { request_stop("a client asked for it"); },
-            .check_backend = [this] { return check_backend(config_, kvm_, agent_); }};
+            .check_backend = [this] { return check_backend(config_, kvm_, agent_, paths_.state); }};
         auto inherited = api::inherited_listener();
         const bool owns_socket = !inherited;
         api::Server server(executor,

@@ -11,6 +11,7 @@
 #include "daemon/vm/file_tail.hpp"
 #include "daemon/vm/ports.hpp"
 #include "daemon/vm/supervise.hpp"
+#include "daemon/vm/vmm_cgroup.hpp"
 #include "pipelines/io/blocking_pool.hpp"
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/time.hpp"
@@ -50,6 +51,7 @@ class BootSequence {
 
   private:
     Task<void> launch(const MachineSpec& spec);
+    Task<void> limit(int pid);
     Task<void> wait_ready();
     Task<void> wait_system();
     void heard(const Hello& hello);
@@ -106,7 +108,17 @@ Task<void> BootSequence::launch(const MachineSpec& spec) {
     vm_->record.pid = handle.pid;
     vm_->record.start_time = handle.start_time;
     co_await context_.save(*vm_);
+    co_await limit(handle.pid);
     check_interrupt();
+}
+
+/// What it may take of the host, where the host lets us say so.
+Task<void> BootSequence::limit(int pid) {
+    co_await run_blocking(context_.deps.pool, [&](std::stop_token) {
+        limit_descriptors(pid);
+        const auto groups = VmmCgroups::find_blocking(context_.deps.paths.state);
+        groups.place_blocking(vm_->record.id, pid, limits_of(vm_->record));
+    });
 }
 
 Task<void> BootSequence::wait_ready() {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "daemon/net/loopback_pool.hpp"
+#include "daemon/vm/vmm_cgroup.hpp"
 #include "pipelines/io/blocking_pool.hpp"
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/shield.hpp"
@@ -67,6 +68,7 @@ Task<void> VmContext::clear_runtime(const VmRecord& record) {
     co_await run_blocking(deps.pool, [&](std::stop_token) {
         remove_tree(sockets);
         remove_tree(initramfs);
+        VmmCgroups::find_blocking(deps.paths.state).remove_blocking(record.id);
     });
 }
 

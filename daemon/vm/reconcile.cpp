@@ -10,6 +10,7 @@
 #include "daemon/vm/pause.hpp"
 #include "daemon/vm/stop.hpp"
 #include "daemon/vm/supervise.hpp"
+#include "daemon/vm/vmm_cgroup.hpp"
 #include "pipelines/io/blocking_pool.hpp"
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/wait.hpp"
@@ -74,6 +75,7 @@ Task<void> sweep(VmContext& context, std::set<std::string> ids) {
     co_await run_blocking(context.deps.pool, [&](std::stop_token) {
         sweep_blocking(paths.vms(), ids);
         sweep_blocking(paths.runtime + "/vms", ids);
+        VmmCgroups::find_blocking(paths.state).sweep_blocking(ids);
     });
 }
 
