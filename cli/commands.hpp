@@ -32,6 +32,7 @@ void add_vm_run(CLI::App& vm, Invocation& invocation);
 void add_vm_exec(CLI::App& vm, Invocation& invocation);
 void add_vm_ports(CLI::App& vm, Invocation& invocation);
 void add_ssh_proxy(CLI::App& app, Invocation& invocation);
+void add_vm_ssh(CLI::App& vm, Invocation& invocation);
 void add_image_commands(CLI::App& app, Invocation& invocation);
 /// Below `banger image`.
 void add_image_cache_commands(CLI::App& image, Invocation& invocation);

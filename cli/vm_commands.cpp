@@ -257,6 +257,7 @@ void add_vm_commands(CLI::App& app, Invocation& invocation) {
     add_list(*vm, "list", "list VMs", false, invocation);
     add_show(*vm, invocation);
     add_vm_exec(*vm, invocation);
+    add_vm_ssh(*vm, invocation);
     add_simple(*vm, "start", "started", "start stopped VMs", invocation);
     add_simple(*vm, "pause", "paused", "stop the processors of VMs; their memory stays",
                invocation);
