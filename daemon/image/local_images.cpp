@@ -17,6 +17,7 @@
 #include "daemon/image/names.hpp"
 #include "daemon/image/registered_images.hpp"
 #include "daemon/image/shared_work.hpp"
+#include "daemon/store/readable.hpp"
 #include "daemon/store/store.hpp"
 #include "pipelines/image/opened_image.hpp"
 #include "pipelines/image/registry/archive_spool.hpp"
@@ -95,13 +96,7 @@ class LocalImages final : public ImageService {
         parts_.pull.in_use = &cache_.in_use();
     }
 
-    Task<std::vector<api::ImageInfo>> list() override {
-        std::vector<api::ImageInfo> images;
-        for (const auto& record : co_await parts_.store.list(Table::images)) {
-            images.push_back(from_record(record));
-        }
-        co_return images;
-    }
+    Task<std::vector<api::ImageInfo>> list() override { co_return (co_await read()).values; }
 
     Task<std::optional<api::ImageInfo>> find(std::string ref) override {
         const auto images = co_await list();
@@ -213,7 +208,8 @@ class LocalImages final : public ImageService {
 
     Task<void> reconcile() override {
         std::set<std::string> ids;
-        for (const auto& image : co_await list()) {
+        const auto images = co_await read();
+        for (const auto& image : images.values) {
             ids.insert(image.id);
             if (!std::filesystem::exists(image.rootfs_path)) {
                 spdlog::warn("image {}: {} is missing; pull it again", image.name,
@@ -230,13 +226,18 @@ class LocalImages final : public ImageService {
         co_await run_blocking(parts_.pull.pool, [&](std::stop_token) {
             sweep_temporaries_blocking(parts_.paths.cache + "/oci/blobs");
             sweep_directory_blocking(directory, [&](const std::string& name) {
-                return ids.contains(name) || used.contains(name);
+                return !images.complete || ids.contains(name) || used.contains(name);
             });
         });
         co_await cache_.shrink();
     }
 
   private:
+    Task<store::Readable<api::ImageInfo>> read() {
+        co_return store::read_all<api::ImageInfo>(co_await parts_.store.list(Table::images),
+                                                  "image");
+    }
+
     Task<std::vector<std::string>> names() {
         std::vector<std::string> result;
         for (const auto& record : co_await parts_.store.list(Table::images)) {

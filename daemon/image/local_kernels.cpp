@@ -10,6 +10,7 @@
 #include "daemon/image/directories.hpp"
 #include "daemon/image/names.hpp"
 #include "daemon/image/shared_work.hpp"
+#include "daemon/store/readable.hpp"
 #include "daemon/store/store.hpp"
 #include "pipelines/bundle/kernel_bundle.hpp"
 #include "pipelines/io/blocking_pool.hpp"
@@ -54,13 +55,7 @@ class LocalKernels final : public KernelService {
     explicit LocalKernels(KernelServiceParts parts)
         : parts_(std::move(parts)), pulls_(parts_.pull.executor) {}
 
-    Task<std::vector<api::KernelInfo>> list() override {
-        std::vector<api::KernelInfo> kernels;
-        for (const auto& record : co_await parts_.store.list(Table::kernels)) {
-            kernels.push_back(from_json<api::KernelInfo>(record.document, record.name));
-        }
-        co_return kernels;
-    }
+    Task<std::vector<api::KernelInfo>> list() override { co_return (co_await read()).values; }
 
     Task<api::KernelInfo> show(std::string name) override {
         if (auto record = co_await parts_.store.find_by_name(Table::kernels, name)) {
@@ -132,15 +127,22 @@ class LocalKernels final : public KernelService {
 
     Task<void> reconcile() override {
         std::set<std::string> names;
-        for (const auto& kernel : co_await list())
+        const auto kernels = co_await read();
+        for (const auto& kernel : kernels.values)
             names.insert(kernel.name);
         co_await run_blocking(parts_.pull.pool, [&](std::stop_token) {
-            sweep_directory_blocking(parts_.paths.kernels(),
-                                     [&](const std::string& name) { return names.contains(name); });
+            sweep_directory_blocking(parts_.paths.kernels(), [&](const std::string& name) {
+                return !kernels.complete || names.contains(name);
+            });
         });
     }
 
   private:
+    Task<store::Readable<api::KernelInfo>> read() {
+        co_return store::read_all<api::KernelInfo>(co_await parts_.store.list(Table::kernels),
+                                                   "kernel");
+    }
+
     // Holds a name while it is being imported, so that two imports never share a staging directory.
     class Reservation {
       public:

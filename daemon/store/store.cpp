@@ -46,11 +46,14 @@ std::string to_text(const boost::json::value& document) {
     return replace_invalid_utf8(boost::json::serialize(document));
 }
 
-// One bad row must not make its table unreadable.
+// One bad row must not make its table unreadable: its document is null.
 Record read_row(SQLite::Statement& query) {
+    boost::system::error_code error;
+    auto text = replace_invalid_utf8(query.getColumn(2).getString());
+    auto document = boost::json::parse(text, error);
     return {.key = query.getColumn(0).getString(),
             .name = query.getColumn(1).getString(),
-            .document = boost::json::parse(replace_invalid_utf8(query.getColumn(2).getString()))};
+            .document = error ? boost::json::value() : std::move(document)};
 }
 
 class SqliteStore final : public Store {

@@ -19,7 +19,7 @@ enum class Table { images, kernels, vms };
 
 /// One remembered thing: a key that is unique within its table, a name that is unique too, and a
 /// JSON document whose shape its service owns (unknown members are kept out of the way of older
-/// readers).
+/// readers). A document that is no JSON any more reads as null.
 struct Record {
     std::string key;
     std::string name;
