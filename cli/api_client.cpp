@@ -93,6 +93,10 @@ Task<boost::json::value> ApiClient::put(std::string target, boost::json::value b
     return send_for_json("PUT", std::move(target), boost::json::serialize(body));
 }
 
+Task<boost::json::value> ApiClient::patch(std::string target, boost::json::value body) {
+    return send_for_json("PATCH", std::move(target), boost::json::serialize(body));
+}
+
 Task<boost::json::value> ApiClient::post_archive(std::string target, ByteSource& archive) {
     HttpRequest request;
     request.method = "POST";

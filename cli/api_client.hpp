@@ -33,6 +33,7 @@ class ApiClient {
     Task<boost::json::value> get(std::string target);
     Task<boost::json::value> post(std::string target, boost::json::value body);
     Task<boost::json::value> put(std::string target, boost::json::value body);
+    Task<boost::json::value> patch(std::string target, boost::json::value body);
     /// The body is an archive, sent as it comes.
     Task<boost::json::value> post_archive(std::string target, ByteSource& archive);
     Task<boost::json::value> remove(std::string target);

@@ -28,6 +28,9 @@ CLI::App* add_command(CLI::App& parent, const std::string& name, const std::stri
                       Invocation& invocation);
 
 void add_vm_commands(CLI::App& app, Invocation& invocation);
+/// Below `banger vm`: what changes the state of VMs, and what looks at them.
+void add_vm_lifecycle(CLI::App& vm, Invocation& invocation);
+void add_vm_observation(CLI::App& vm, Invocation& invocation);
 void add_vm_run(CLI::App& vm, Invocation& invocation);
 void add_vm_exec(CLI::App& vm, Invocation& invocation);
 void add_vm_ports(CLI::App& vm, Invocation& invocation);

@@ -8,6 +8,7 @@
 #include "cli/options.hpp"
 #include "cli/port_spec.hpp"
 #include "cli/registry_login.hpp"
+#include "cli/vm_batch.hpp"
 #include "daemon/config.hpp"
 #include "pipelines/io/wait.hpp"
 
@@ -16,14 +17,10 @@ namespace {
 
 constexpr auto kDeleteLimit = std::chrono::seconds(60);
 
-std::string vm_target(const std::string& vm) {
-    return "/v1/vms/" + encode_segment(vm);
-}
-
 Task<void> remove_and_wait(Session& session, std::string id) {
     // It may have died meanwhile, which is no reason to leave the VM.
     co_await ensure_daemon(session);
-    const auto answer = co_await session.client.remove(vm_target(id) + "?force=true");
+    const auto answer = co_await session.client.remove(vm_target(id, "?force=true"));
     if (!is_operation(answer)) co_return;
     const auto operation = from_json<api::OperationInfo>(answer);
     const auto ended = co_await session.client.get("/v1/operations/" +
@@ -73,6 +70,7 @@ void add_create_flags(CLI::App& command, CreateFlags& flags) {
 
 api::VmCreateRequest make_create_request(const CreateFlags& flags) {
     auto request = flags.request;
+    request.keep_unanswered = true;
     if (request.image) request.image = absolute_reference(*request.image);
     if (flags.memory_bytes) {
         request.memory_mib = static_cast<std::uint32_t>(*flags.memory_bytes >> 20);

@@ -91,7 +91,9 @@ void add_vm_run(CLI::App& vm, Invocation& invocation) {
         add_command(vm, "run", "make a VM and run a command, or a shell, in it", invocation);
     add_create_flags(*command, options->create);
     add_exec_flags(*command, options->exec);
-    command->add_flag("--rm", options->rm, "delete the VM afterwards, whatever happened");
+    command->add_flag(
+        "--rm", options->rm,
+        "delete the VM afterwards, whatever happened; one that never answered is kept");
     command->add_flag("-d,--detach", options->detach, "leave the VM running and print its name");
     command->footer("The command follows '--': banger vm run --rm -- cat /etc/os-release");
     command->callback([options, &invocation] {

@@ -11,6 +11,7 @@
 #include "daemon/image/image_service.hpp"
 #include "daemon/image/kernel_service.hpp"
 #include "daemon/paths.hpp"
+#include "daemon/vm/vm_service.hpp"
 #include "pipelines/io/buffer_pool.hpp"
 #include "pipelines/io/error.hpp"
 
@@ -101,6 +102,16 @@ Task<DoctorRow> check_default_kernel(Services& services) {
     co_return failed("default kernel", "there is no kernel named '" + name + "'" + how);
 }
 
+Task<DoctorRow> check_records(Services& services) {
+    std::string bad;
+    for (const auto& vm : co_await services.vms.list()) {
+        if (vm.state != "unreadable") continue;
+        bad += fmt::format("{}'{}': {}", bad.empty() ? "" : "; ", vm.name, vm.error.value_or(""));
+    }
+    if (bad.empty()) co_return pass("vm records", "all can be read");
+    co_return warn("vm records", "left alone, for they cannot be read: " + bad);
+}
+
 }  // namespace
 
 Task<std::vector<DoctorRow>> examine(Services& services) {
@@ -110,6 +121,7 @@ Task<std::vector<DoctorRow>> examine(Services& services) {
                                 check_memlock()};
     const auto backend = co_await services.check_backend();
     rows.insert(rows.end(), backend.begin(), backend.end());
+    rows.push_back(co_await check_records(services));
     rows.push_back(co_await check_default_image(services));
     rows.push_back(co_await check_default_kernel(services));
     co_return rows;

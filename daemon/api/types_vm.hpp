@@ -34,8 +34,9 @@ BOOST_DESCRIBE_STRUCT(BootReport, (), (timeline, verdict, vmm_exit, serial_tail)
 struct VmInfo {
     std::string id;
     std::string name;
-    std::string state;  ///< "created", "starting", "running", "paused", "stopping", "stopped",
-                        ///< "error", "deleting"
+    std::string
+        state;  ///< "created", "starting", "running", "paused", "stopping", "stopped",
+                ///< "error", "deleting", or "unreadable": a record that this daemon cannot read
     std::string image;
     std::string image_digest;
     std::string kernel;
@@ -54,13 +55,16 @@ struct VmInfo {
     std::optional<std::string> pause_reason;  ///< why a paused one is: "asked for", or in words
     std::string created_at;
     std::optional<std::string> started_at;
+    std::optional<std::string> stopped_at;
+    std::optional<std::string> end_reason;  ///< why the last run ended, in words
     std::optional<std::string> error;
     std::optional<BootReport> boot;
 };
 BOOST_DESCRIBE_STRUCT(VmInfo, (),
                       (id, name, state, image, image_digest, kernel, vcpu, memory_mib, disk_size,
                        disk_mode, init, address, publish, publish_all, backend, isolation, pid,
-                       boot_id, pause_reason, created_at, started_at, error, boot))
+                       boot_id, pause_reason, created_at, started_at, stopped_at, end_reason, error,
+                       boot))
 
 /// POST /v1/vms -> operation vm.create, result VmInfo. Empty image or kernel: the configured
 /// default. An image that is no local name is pulled first.
@@ -78,19 +82,67 @@ struct VmCreateRequest {
     bool start = true;
     std::optional<std::string> backend;  ///< "auto", "firecracker", "qemu"; default: configured
     bool require_kvm = false;
-    std::optional<std::string> wait;            ///< "agent" (default) or "system"
+    bool keep_unanswered = false;     ///< keep a VM whose guest never answered, in state "error"
+    std::optional<std::string> wait;  ///< "agent" (default) or "system"
     std::optional<std::uint32_t> boot_seconds;  ///< deadline for the agent; default 60
     std::optional<RegistryAuth> registry_auth;  ///< for the image's registry, when it is pulled
 };
 BOOST_DESCRIBE_STRUCT(VmCreateRequest, (),
                       (name, image, kernel, vcpu, memory_mib, disk_size, disk_mode, init, publish,
-                       publish_all, start, backend, require_kvm, wait, boot_seconds, registry_auth))
+                       publish_all, start, backend, require_kvm, keep_unanswered, wait,
+                       boot_seconds, registry_auth))
 
-/// POST /v1/vms/{vm}/stop -> operation vm.stop, result VmInfo.
+/// POST /v1/vms/{vm}/stop and /restart -> operation vm.stop, vm.restart, result VmInfo.
 struct VmStopRequest {
     std::uint32_t seconds = 10;  ///< for the guest to end by itself; then the VMM is killed
 };
 BOOST_DESCRIBE_STRUCT(VmStopRequest, (), (seconds))
+
+/// POST /v1/vms/{vm}/kill -> operation vm.kill, result VmInfo.
+struct VmKillRequest {
+    std::string signal = "KILL";  ///< what the VMM gets: "KILL", "TERM", "INT", "QUIT", "HUP"
+};
+BOOST_DESCRIBE_STRUCT(VmKillRequest, (), (signal))
+
+/// PATCH /v1/vms/{vm} -> operation vm.change, result VmInfo. What is absent stays.
+struct VmChangeRequest {
+    std::optional<std::string> name;          ///< the guest's host name from its next start
+    std::optional<std::uint32_t> vcpu;        ///< of a VM that is stopped
+    std::optional<std::uint32_t> memory_mib;  ///< of a VM that is stopped
+    std::optional<std::uint64_t> disk_size;   ///< more than it was
+};
+BOOST_DESCRIBE_STRUCT(VmChangeRequest, (), (name, vcpu, memory_mib, disk_size))
+
+/// GET /v1/vms/{vm}/stats: what a VM uses of the host.
+struct VmStats {
+    std::string id;
+    std::string name;
+    std::string state;
+    std::uint32_t vcpu = 0;
+    std::uint64_t cpu_ms = 0;  ///< processor time of its VMM since that started
+    std::uint64_t memory_size = 0;
+    std::uint64_t memory_used = 0;  ///< resident memory of its VMM
+    std::uint64_t disk_size = 0;
+    std::uint64_t disk_used = 0;  ///< what its disk occupies on the host
+};
+BOOST_DESCRIBE_STRUCT(VmStats, (),
+                      (id, name, state, vcpu, cpu_ms, memory_size, memory_used, disk_size,
+                       disk_used))
+
+/// GET /v1/vms/{vm}/health: what the guest's agent says.
+struct VmHealth {
+    std::string id;
+    std::string name;
+    std::string state;
+    bool healthy = false;  ///< the agent answered
+    std::optional<std::string> boot_id;
+    std::optional<std::int64_t> uptime_ms;
+    std::optional<std::string> init;     ///< who is PID 1: "banger" or "image"
+    std::optional<std::string> system;   ///< systemd's "running", "degraded", …; "none" without it
+    std::optional<std::string> problem;  ///< why it is not healthy
+};
+BOOST_DESCRIBE_STRUCT(VmHealth, (),
+                      (id, name, state, healthy, boot_id, uptime_ms, init, system, problem))
 
 /// POST /v1/vms/{vm}/exec without upgrade (NDJSON), and, as query parameters, with it.
 struct ExecRequest {

@@ -58,6 +58,10 @@ Task<void> AgentClient::set_clock(std::int64_t realtime_ns, Duration limit) {
     co_await call("POST", "/v1/clock", fmt::format(R"({{"realtime_ns":{}}})", realtime_ns), limit);
 }
 
+Task<void> AgentClient::grow_disk(Duration limit) {
+    co_await call("POST", "/v1/grow-disk", {}, limit);
+}
+
 Task<std::unique_ptr<ExecSession>> AgentClient::exec(api::ExecRequest request) {
     auto what =
         fmt::format("{} did not start the command within {} s", peer_, kExecStartLimit.count());

@@ -43,6 +43,8 @@ class AgentClient {
     /// Returns once the guest's file systems are synced; it powers off after that.
     Task<void> shutdown(Duration limit);
     Task<void> set_clock(std::int64_t realtime_ns, Duration limit);
+    /// Returns once the VM's own file system fills its disk.
+    Task<void> grow_disk(Duration limit);
     /// Returns once the process runs.
     Task<std::unique_ptr<ExecSession>> exec(api::ExecRequest request);
     /// The guest's TCP listeners, by port; where the host leads to them is not filled in.

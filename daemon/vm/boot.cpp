@@ -53,6 +53,7 @@ class BootSequence {
     Task<void> launch(const MachineSpec& spec);
     Task<void> limit(int pid);
     Task<void> wait_ready();
+    Task<void> grow_file_system(std::shared_ptr<AgentClient> agent);
     Task<void> wait_system();
     void heard(const Hello& hello);
     void check_interrupt() const;
@@ -126,7 +127,18 @@ Task<void> BootSequence::wait_ready() {
     // The guest's early clock counted ticks, of which a busy host loses some.
     auto now = std::chrono::system_clock::now().time_since_epoch();
     co_await agent->set_clock(std::chrono::nanoseconds(now).count(), std::chrono::seconds(10));
+    if (vm_->record.grow_disk) co_await grow_file_system(agent);
     if (options_.wait_system) co_await wait_system();
+}
+
+/// A guest that cannot is a guest all the same; the next start tries again.
+Task<void> BootSequence::grow_file_system(std::shared_ptr<AgentClient> agent) {
+    try {
+        co_await agent->grow_disk(std::chrono::seconds(options_.seconds));
+        vm_->record.grow_disk = false;
+    } catch (const Error& e) {
+        spdlog::warn("the disk of vm '{}' did not grow: {}", vm_->record.name, e.what());
+    }
 }
 
 Task<void> BootSequence::wait_system() {
@@ -225,6 +237,9 @@ Task<void> boot(VmContext& context, InstancePtr vm, BootOptions options, Progres
     auto before = vm->record.state;
     vm->record.boot.reset();
     vm->record.boot_id.reset();
+    vm->record.pause_reason.reset();
+    vm->record.end_reason.reset();
+    vm->record.stopped_at.reset();
     BootSequence sequence(context, vm, options, std::move(progress));
     std::exception_ptr error;
     try {

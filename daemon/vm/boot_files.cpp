@@ -82,6 +82,7 @@ Task<MachineSpec> prepare_boot(VmContext& context, const VmRecord& record) {
         check_free_space_blocking(spec.log_directory, 0, context.deps.config.disk_reserve);
         make_private_directory(spec.directory);
         remove_old_logs(spec.log_directory);
+        if (record.grow_disk) lengthen_disk_blocking(record, spec.log_directory);
         make_initramfs_blocking(options, spec.initramfs);
     });
     co_return spec;

@@ -100,6 +100,12 @@ Task<std::string> choose_image(VmContext& context, VmRecord& record,
 
 }  // namespace
 
+void check_sizes(const VmRecord& record) {
+    check_range("vcpu", record.vcpu, 1u, kMostVcpus, "");
+    check_range("memory", record.memory_mib, kLeastMemoryMib, host_memory_mib(), " MiB");
+    check_range("disk size", record.disk_size, kLeastDisk, kMostDisk, " bytes");
+}
+
 VmRecord plan_vm(const api::VmCreateRequest& request, const Config& config) {
     VmRecord record;
     if (request.name) check_vm_name(*request.name);
@@ -115,9 +121,7 @@ VmRecord plan_vm(const api::VmCreateRequest& request, const Config& config) {
     record.disk_mode = check_word("disk mode", request.disk_mode, {"overlay", "copy"});
     record.init = check_word("init", request.init, {"auto", "image", "banger"});
     check_word("level of readiness", request.wait, {"agent", "system"});
-    check_range("vcpu", record.vcpu, 1u, kMostVcpus, "");
-    check_range("memory", record.memory_mib, kLeastMemoryMib, host_memory_mib(), " MiB");
-    check_range("disk size", record.disk_size, kLeastDisk, kMostDisk, " bytes");
+    check_sizes(record);
     if (record.disk_mode == "copy" && request.disk_size) {
         fail(Errc::unsupported,
              "a disk size goes with disk mode 'overlay'; a copy is as large as "

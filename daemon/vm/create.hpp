@@ -9,6 +9,9 @@ namespace banger::vm {
 /// host: name excepted, which stays empty when there is none. Throws Error{invalid_argument}.
 VmRecord plan_vm(const api::VmCreateRequest& request, const Config& config);
 
+/// Whether this host can run a VM of that size. Throws Error{invalid_argument}.
+void check_sizes(const VmRecord& record);
+
 /// Finds the image, the kernel and what runs it, pulling (with the request's registry_auth, which
 /// is taken out of it) what is not here, and enters them. The kernel is the one asked for, else the
 /// one that the image names, else the default. One that was asked for comes first: what cannot run

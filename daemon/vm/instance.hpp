@@ -44,6 +44,12 @@ struct Instance {
 
 using InstancePtr = std::shared_ptr<Instance>;
 
+/// A record that cannot be read: left alone, and told of.
+struct UnreadableVm {
+    std::string name;
+    std::string why;
+};
+
 /// What the steps of a VM's life share.
 struct VmContext {
     explicit VmContext(VmDependencies dependencies)
@@ -72,7 +78,8 @@ struct VmContext {
     Task<void> forget(InstancePtr vm);
 
     VmDependencies deps;
-    std::map<std::string, InstancePtr> instances;  ///< by id
+    std::map<std::string, InstancePtr> instances;    ///< by id
+    std::map<std::string, UnreadableVm> unreadable;  ///< by id; none of them is among the instances
     TaskGroup background;
 };
 

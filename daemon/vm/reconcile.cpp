@@ -13,6 +13,7 @@
 #include "daemon/vm/vmm_cgroup.hpp"
 #include "pipelines/io/blocking_pool.hpp"
 #include "pipelines/io/error.hpp"
+#include "pipelines/io/time.hpp"
 #include "pipelines/io/wait.hpp"
 
 namespace banger::vm {
@@ -25,6 +26,12 @@ Task<void> settle_without_vmm(VmContext& context, InstancePtr vm) {
     vm->record.pause_reason.reset();
     if (is_up(vm->record.state)) {
         vm->record.error = "its vmm ended while no daemon was running";
+    }
+    if (vm->record.state != VmState::stopped) {
+        vm->record.end_reason = vm->record.state == VmState::starting
+                                    ? "the daemon ended while it started"
+                                    : "its vmm ended while no daemon was running";
+        vm->record.stopped_at = now_rfc3339();
     }
     vm->record.state = VmState::stopped;
     co_await context.clear_runtime(vm->record);
@@ -61,6 +68,20 @@ Task<void> reconcile_vm(VmContext& context, InstancePtr vm) {
     }
 }
 
+/// Null, and told of, when it cannot be read. Nothing of such a VM is touched: its record may be of
+/// a newer banger, to which the user goes back.
+InstancePtr read_vm(VmContext& context, const store::Record& stored) {
+    try {
+        auto vm = std::make_shared<Instance>(context.deps.executor, from_store(stored));
+        context.instances[stored.key] = vm;
+        return vm;
+    } catch (const Error& e) {
+        spdlog::error("the record of vm '{}' cannot be read: {}", stored.name, e.what());
+        context.unreadable[stored.key] = {stored.name, e.what()};
+        return nullptr;
+    }
+}
+
 void sweep_blocking(const std::string& parent, const std::set<std::string>& ids) {
     std::error_code ignored;
     for (const auto& entry : std::filesystem::directory_iterator(parent, ignored)) {
@@ -85,13 +106,13 @@ Task<void> reconcile_vms(VmContext& context) {
     std::set<std::string> ids;
     for (const auto& stored : co_await context.deps.store.list(store::Table::vms)) {
         ids.insert(stored.key);
+        auto vm = read_vm(context, stored);
+        if (!vm) continue;
         try {
-            auto vm = std::make_shared<Instance>(context.deps.executor, from_store(stored));
             // Of a daemon that knew no addresses yet; saved when the record is next.
             if (vm->record.address.empty()) {
                 vm->record.address = context.free_address(vm->record.id);
             }
-            context.instances[stored.key] = vm;
             co_await reconcile_vm(context, vm);
         } catch (const std::exception& e) {
             if (is_cancellation(std::current_exception())) throw;

@@ -3,17 +3,20 @@
 #include <utility>
 
 #include "daemon/vm/boot.hpp"
+#include "daemon/vm/change.hpp"
 #include "daemon/vm/create.hpp"
 #include "daemon/vm/file_tail.hpp"
 #include "daemon/vm/instance.hpp"
+#include "daemon/vm/observe.hpp"
 #include "daemon/vm/pause.hpp"
 #include "daemon/vm/ports.hpp"
 #include "daemon/vm/reconcile.hpp"
 #include "daemon/vm/stop.hpp"
 #include "daemon/vm/supervise.hpp"
+#include "daemon/vm/unreadable.hpp"
 #include "daemon/vm/vm_disks.hpp"
 #include "daemon/vm/vm_names.hpp"
-#include "daemon/vm/vm_ref.hpp"
+#include "daemon/vm_ref.hpp"
 #include "pipelines/io/blocking_pool.hpp"
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/wait.hpp"
@@ -36,7 +39,12 @@ class Service final : public VmService {
     Task<api::VmInfo> create(api::VmCreateRequest request, ProgressSink progress) override;
     Task<api::VmInfo> start(std::string ref, ProgressSink progress) override;
     Task<api::VmInfo> stop(std::string ref, int seconds, ProgressSink progress) override;
+    Task<api::VmInfo> restart(std::string ref, int seconds, ProgressSink progress) override;
+    Task<api::VmInfo> kill(std::string ref, int signal) override;
     Task<void> remove(std::string ref, bool force, ProgressSink progress) override;
+    Task<api::VmInfo> change(std::string ref, api::VmChangeRequest request) override;
+    Task<api::VmStats> stats(std::string ref) override;
+    Task<api::VmHealth> health(std::string ref) override;
     Task<api::VmInfo> pause(std::string ref) override;
     Task<api::VmInfo> resume(std::string ref) override;
     Task<std::unique_ptr<ExecSession>> exec(std::string ref, api::ExecRequest request) override;
@@ -53,12 +61,22 @@ class Service final : public VmService {
     Task<void> close() override;
 
   private:
+    /// A VM whose lock is held, and which was not deleted meanwhile.
+    struct Locked {
+        InstancePtr vm;
+        AsyncLock::Held held;
+    };
+
+    std::string resolve(const std::string& ref) const;
     InstancePtr find(const std::string& ref) const;
+    Task<Locked> lock(std::string ref);
+    Task<Locked> interrupt_and_lock(std::string ref);
     void check_name_is_free(const std::string& name) const;
     std::vector<std::string> names() const;
     Task<InstancePtr> record_new(VmRecord record);
     Task<void> bring_up(InstancePtr vm, api::VmCreateRequest request, ProgressSink progress);
-    Task<AsyncLock::Held> interrupt_and_lock(InstancePtr vm);
+    Task<AsyncLock::Held> interrupt(InstancePtr vm);
+    Task<void> undo_creation(InstancePtr vm, bool keep_unanswered, std::exception_ptr error);
 
     VmContext context_;
 };
@@ -67,17 +85,45 @@ BootOptions boot_options(const api::VmCreateRequest& request, const Config& conf
     return {request.wait == "system", request.boot_seconds.value_or(config.boot_seconds)};
 }
 
-InstancePtr Service::find(const std::string& ref) const {
+std::string Service::resolve(const std::string& ref) const {
     std::vector<VmKey> keys;
     for (const auto& [id, vm] : context_.instances)
         keys.push_back({id, vm->record.name});
-    return context_.instances.at(resolve_ref(ref, keys));
+    for (const auto& [id, vm] : context_.unreadable)
+        keys.push_back({id, vm.name});
+    return resolve_vm_ref(ref, keys);
+}
+
+InstancePtr Service::find(const std::string& ref) const {
+    auto id = resolve(ref);
+    if (auto bad = context_.unreadable.find(id); bad != context_.unreadable.end()) {
+        fail(Errc::conflict,
+             "the record of vm '{}' cannot be read: {}; it can only be deleted, with --force",
+             bad->second.name, bad->second.why);
+    }
+    return context_.instances.at(id);
+}
+
+Task<Service::Locked> Service::lock(std::string ref) {
+    auto vm = find(ref);
+    auto held = co_await vm->lock.acquire();
+    if (vm->removed) fail(Errc::not_found, "vm '{}' was deleted", vm->record.name);
+    co_return Locked{std::move(vm), std::move(held)};
+}
+
+Task<Service::Locked> Service::interrupt_and_lock(std::string ref) {
+    auto vm = find(ref);
+    auto held = co_await interrupt(vm);
+    if (vm->removed) fail(Errc::not_found, "vm '{}' was deleted", vm->record.name);
+    co_return Locked{std::move(vm), std::move(held)};
 }
 
 std::vector<std::string> Service::names() const {
     std::vector<std::string> names;
     for (const auto& [id, vm] : context_.instances)
         names.push_back(vm->record.name);
+    for (const auto& [id, vm] : context_.unreadable)
+        names.push_back(vm.name);
     return names;
 }
 
@@ -91,12 +137,17 @@ Task<std::vector<api::VmInfo>> Service::list() {
     std::vector<api::VmInfo> infos;
     for (const auto& [id, vm] : context_.instances)
         infos.push_back(to_info(vm->record));
+    for (const auto& [id, vm] : context_.unreadable)
+        infos.push_back(to_info(id, vm));
     std::ranges::sort(infos, {}, &api::VmInfo::created_at);
     co_return infos;
 }
 
 Task<api::VmInfo> Service::show(std::string ref) {
-    co_return to_info(find(ref)->record);
+    auto id = resolve(ref);
+    if (auto bad = context_.unreadable.find(id); bad != context_.unreadable.end())
+        co_return to_info(id, bad->second);
+    co_return to_info(context_.instances.at(id)->record);
 }
 
 Task<api::VmInfo> Service::create(api::VmCreateRequest request, ProgressSink progress) {
@@ -104,6 +155,7 @@ Task<api::VmInfo> Service::create(api::VmCreateRequest request, ProgressSink pro
     check_name_is_free(record.name);
     co_await choose_parts(context_, record, request, progress);
     auto vm = co_await record_new(std::move(record));
+    bool keep_unanswered = request.keep_unanswered;
     std::exception_ptr error;
     try {
         auto held = co_await vm->lock.acquire();
@@ -113,9 +165,32 @@ Task<api::VmInfo> Service::create(api::VmCreateRequest request, ProgressSink pro
         error = std::current_exception();
     }
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-    auto held = co_await vm->lock.acquire();
-    if (!vm->removed) co_await destroy(context_, vm);
+    co_await undo_creation(vm, keep_unanswered, error);
     std::rethrow_exception(error);
+}
+
+/// Its VMM lived until the deadline, and its guest never said a word.
+bool never_answered(const VmRecord& record) {
+    return record.state == VmState::error && record.boot && record.boot->vmm_exit.empty() &&
+           !record.boot_id;
+}
+
+/// Throws what the caller is told instead of `error`, if anything.
+Task<void> Service::undo_creation(InstancePtr vm, bool keep_unanswered, std::exception_ptr error) {
+    auto held = co_await vm->lock.acquire();
+    if (vm->removed) co_return;
+    if (!keep_unanswered || !never_answered(vm->record)) {
+        co_await destroy(context_, vm);
+        co_return;
+    }
+    vm->record.provisional = false;
+    co_await context_.save(*vm);
+    try {
+        std::rethrow_exception(error);
+    } catch (const Error& e) {
+        throw Error(e.code(), fmt::format("{}\nvm '{}' is kept for a look: banger vm logs {}",
+                                          e.what(), vm->record.name, vm->record.name));
+    }
 }
 
 /// From here on the VM is known, and a crash of the daemon takes it back.
@@ -156,9 +231,7 @@ Task<void> Service::bring_up(InstancePtr vm, api::VmCreateRequest request, Progr
 }
 
 Task<api::VmInfo> Service::start(std::string ref, ProgressSink progress) {
-    auto vm = find(ref);
-    auto held = co_await vm->lock.acquire();
-    if (vm->removed) find(ref);
+    auto [vm, held] = co_await lock(std::move(ref));
     // Starting what runs is done already.
     if (vm->record.state == VmState::running) co_return to_info(vm->record);
     if (vm->record.state == VmState::paused) {
@@ -170,7 +243,7 @@ Task<api::VmInfo> Service::start(std::string ref, ProgressSink progress) {
 }
 
 /// A boot under way holds the lock, perhaps for a minute: it is told to end.
-Task<AsyncLock::Held> Service::interrupt_and_lock(InstancePtr vm) {
+Task<AsyncLock::Held> Service::interrupt(InstancePtr vm) {
     struct Interrupt {
         Instance& vm;
         explicit Interrupt(Instance& instance) : vm(instance) { ++vm.interrupts; }
@@ -182,12 +255,25 @@ Task<AsyncLock::Held> Service::interrupt_and_lock(InstancePtr vm) {
 }
 
 Task<api::VmInfo> Service::stop(std::string ref, int seconds, ProgressSink progress) {
-    auto vm = find(ref);
-    auto held = co_await interrupt_and_lock(vm);
-    if (vm->removed) find(ref);
-    bool idle = !may_have_vmm(vm->record.state);
+    auto [vm, held] = co_await interrupt_and_lock(std::move(ref));
     // Stopping what is stopped is done already.
-    if (!idle) co_await vm::stop(context_, vm, seconds, std::move(progress));
+    if (may_have_vmm(vm->record.state)) {
+        co_await vm::stop(context_, vm, seconds, std::move(progress));
+    }
+    co_return to_info(vm->record);
+}
+
+Task<api::VmInfo> Service::restart(std::string ref, int seconds, ProgressSink progress) {
+    auto [vm, held] = co_await interrupt_and_lock(std::move(ref));
+    if (may_have_vmm(vm->record.state)) co_await vm::stop(context_, vm, seconds, progress);
+    auto options = boot_options({}, context_.deps.config);
+    co_await boot(context_, vm, options, std::move(progress));
+    co_return to_info(vm->record);
+}
+
+Task<api::VmInfo> Service::kill(std::string ref, int signal) {
+    auto [vm, held] = co_await interrupt_and_lock(std::move(ref));
+    if (may_have_vmm(vm->record.state)) co_await vm::kill(context_, vm, signal);
     co_return to_info(vm->record);
 }
 
@@ -200,11 +286,15 @@ void check_not_in_use(const VmRecord& record) {
 }
 
 Task<void> Service::remove(std::string ref, bool force, ProgressSink) {
-    auto vm = find(ref);
+    auto id = resolve(ref);
+    if (force && context_.unreadable.contains(id)) {
+        co_return co_await destroy_unreadable(context_, std::move(id));
+    }
+    auto vm = find(id);
     // Before the lock, which a start holds for long, and again under it.
     if (!force) check_not_in_use(vm->record);
-    bool interrupt = force || vm->record.provisional;
-    auto held = co_await (interrupt ? interrupt_and_lock(vm) : vm->lock.acquire());
+    bool ends_boot = force || vm->record.provisional;
+    auto held = co_await (ends_boot ? interrupt(vm) : vm->lock.acquire());
     // Somebody else, or its own creation that was ended, may have removed it meanwhile.
     if (vm->removed) co_return;
     if (!force) check_not_in_use(vm->record);
@@ -212,19 +302,30 @@ Task<void> Service::remove(std::string ref, bool force, ProgressSink) {
 }
 
 Task<api::VmInfo> Service::pause(std::string ref) {
-    auto vm = find(ref);
-    auto held = co_await vm->lock.acquire();
-    if (vm->removed) find(ref);
+    auto [vm, held] = co_await lock(std::move(ref));
     co_await vm::pause(context_, vm, "asked for");
     co_return to_info(vm->record);
 }
 
 Task<api::VmInfo> Service::resume(std::string ref) {
-    auto vm = find(ref);
-    auto held = co_await vm->lock.acquire();
-    if (vm->removed) find(ref);
+    auto [vm, held] = co_await lock(std::move(ref));
     co_await vm::resume(context_, vm);
     co_return to_info(vm->record);
+}
+
+Task<api::VmInfo> Service::change(std::string ref, api::VmChangeRequest request) {
+    auto [vm, held] = co_await lock(std::move(ref));
+    if (request.name && *request.name != vm->record.name) check_name_is_free(*request.name);
+    co_await vm::change(context_, vm, std::move(request));
+    co_return to_info(vm->record);
+}
+
+Task<api::VmStats> Service::stats(std::string ref) {
+    return observe(context_, find(ref));
+}
+
+Task<api::VmHealth> Service::health(std::string ref) {
+    return examine(find(ref));
 }
 
 Task<std::unique_ptr<ExecSession>> Service::exec(std::string ref, api::ExecRequest request) {

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 
 #include "daemon/vm/adopt.hpp"
 #include "daemon/vm/supervise.hpp"
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/shield.hpp"
+#include "pipelines/io/time.hpp"
 #include "pipelines/io/wait.hpp"
 
 namespace banger::vm {
@@ -19,6 +21,7 @@ namespace {
 
 /// After a restart of the daemon the guest needs a moment to say hello again.
 constexpr std::chrono::seconds kAgentPatience{5};
+constexpr std::chrono::seconds kSignalLimit{10};
 
 Task<void> ask_guest(std::shared_ptr<Run> run, bool paused, Clock::time_point deadline) {
     if (paused) {
@@ -30,36 +33,79 @@ Task<void> ask_guest(std::shared_ptr<Run> run, bool paused, Clock::time_point de
     co_await with_timeout(deadline - Clock::now(), wait_ended(run), "it did not power off in time");
 }
 
-/// True when the VMM ended; false, with the reason in the log, when it has to be killed.
-Task<bool> ended_when_asked(Instance& vm, Clock::time_point deadline) {
+/// Empty when the guest ended as it was asked; otherwise why its VMM has to be killed.
+Task<std::string> ask_to_end(Instance& vm, int seconds) {
+    if (seconds <= 0) co_return "no time was given";
+    std::string why;
     try {
-        co_await ask_guest(vm.run, vm.record.pause_reason.has_value(), deadline);
+        co_await ask_guest(vm.run, vm.record.pause_reason.has_value(),
+                           Clock::now() + std::chrono::seconds(seconds));
     } catch (const Error& e) {
-        // The agent's connection goes with the machine: that is the end that was asked for.
-        if (!vm.run->ended) {
-            spdlog::warn("vm '{}' is killed: {}", vm.record.name, e.what());
-        }
+        why = e.what();
     }
-    co_return vm.run->ended;
+    // The agent's connection goes with the machine: that is the end that was asked for.
+    co_return vm.run->ended ? "" : why;
+}
+
+Task<std::string> end_guest(Instance& vm, int seconds) {
+    auto why = co_await ask_to_end(vm, seconds);
+    if (why.empty()) co_return "stopped as asked for";
+    spdlog::warn("vm '{}' is killed: {}", vm.record.name, why);
+    co_await kill_and_wait(vm.run);
+    co_return fmt::format("killed when it was to stop: {}", why);
+}
+
+/// The VMM's death is proven.
+Task<void> settle_stopped(VmContext& context, InstancePtr vm, std::string reason) {
+    vm->run.reset();
+    vm->record.pid.reset();
+    vm->record.error.reset();
+    vm->record.pause_reason.reset();
+    vm->record.end_reason = std::move(reason);
+    vm->record.stopped_at = now_rfc3339();
+    co_await context.clear_runtime(vm->record);
+    co_await context.note(*vm, VmEvent::powered_off);
 }
 
 Task<void> stop_steps(VmContext& context, InstancePtr vm, int seconds, ProgressSink progress) {
     // Its VMM may live unwatched, when it could not be adopted as the daemon started.
     co_await adopt_vmm(context, vm);
     co_await context.advance(*vm, VmEvent::stop);
-    if (vm->run) {
-        if (progress) progress({.stage = "stop", .message = "asking the guest to power off"});
-        auto deadline = Clock::now() + std::chrono::seconds(seconds);
-        if (seconds <= 0 || !co_await ended_when_asked(*vm, deadline)) {
-            co_await kill_and_wait(vm->run);
-        }
+    if (progress) progress({.stage = "stop", .message = "asking the guest to power off"});
+    std::string reason = "its vmm had ended";
+    if (vm->run) reason = co_await end_guest(*vm, seconds);
+    co_await settle_stopped(context, vm, std::move(reason));
+}
+
+Task<void> send_signal(Instance& vm, int signal) {
+    vm.run->machine->signal(signal);
+    auto what = fmt::format("the vmm (process {}) did not end within {} s of signal {}; use KILL",
+                            vm.run->machine->handle().pid, kSignalLimit.count(), signal);
+    co_await with_timeout(kSignalLimit, wait_ended(vm.run), std::move(what));
+}
+
+/// It runs on, as if nothing had been asked for.
+Task<void> take_back(VmContext& context, InstancePtr vm, VmState before) {
+    vm->record.state = before;
+    co_await context.save(*vm);
+}
+
+Task<void> kill_steps(VmContext& context, InstancePtr vm, int signal) {
+    co_await adopt_vmm(context, vm);
+    auto before = vm->record.state;
+    co_await context.advance(*vm, VmEvent::stop);
+    std::exception_ptr error;
+    try {
+        if (vm->run && signal != SIGKILL) co_await send_signal(*vm, signal);
+    } catch (const Error&) {
+        error = std::current_exception();
     }
-    vm->run.reset();
-    vm->record.pid.reset();
-    vm->record.error.reset();
-    vm->record.pause_reason.reset();
-    co_await context.clear_runtime(vm->record);
-    co_await context.note(*vm, VmEvent::powered_off);
+    if (error) {
+        co_await take_back(context, vm, before);
+        std::rethrow_exception(error);
+    }
+    co_await kill_and_wait(vm->run);
+    co_await settle_stopped(context, vm, fmt::format("killed by signal {} as asked for", signal));
 }
 
 Task<void> destroy_steps(VmContext& context, InstancePtr vm) {
@@ -81,6 +127,10 @@ Task<void> destroy_steps(VmContext& context, InstancePtr vm) {
 
 Task<void> stop(VmContext& context, InstancePtr vm, int seconds, ProgressSink progress) {
     return shielded(stop_steps(context, std::move(vm), seconds, std::move(progress)));
+}
+
+Task<void> kill(VmContext& context, InstancePtr vm, int signal) {
+    return shielded(kill_steps(context, std::move(vm), signal));
 }
 
 Task<void> destroy(VmContext& context, InstancePtr vm) {

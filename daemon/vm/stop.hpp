@@ -10,6 +10,10 @@ namespace banger::vm {
 /// cancelled: a guest half shut down is of no use.
 Task<void> stop(VmContext& context, InstancePtr vm, int seconds, ProgressSink progress);
 
+/// Sends a signal to the VMM of a VM whose lock is held, and takes the VM to stopped when that has
+/// ended. Throws Error{timed_out} for one that heeds it not, which then runs on. Runs to its end.
+Task<void> kill(VmContext& context, InstancePtr vm, int signal);
+
 /// Ends the VMM of a VM whose lock is held, without asking the guest, and forgets the VM. Runs to
 /// its end.
 Task<void> destroy(VmContext& context, InstancePtr vm);

@@ -8,6 +8,7 @@
 #include "daemon/vm/ports.hpp"
 #include "pipelines/io/blocking_pool.hpp"
 #include "pipelines/io/error.hpp"
+#include "pipelines/io/time.hpp"
 #include "pipelines/io/wait.hpp"
 
 namespace banger::vm {
@@ -71,6 +72,8 @@ Task<void> settle(VmContext& context, Instance& vm, const Run& run) {
         vm.record.error = panicked ? verdict({console, exit, 0}) : "the vmm has ended: " + exit;
         spdlog::warn("vm '{}': {}", vm.record.name, *vm.record.error);
     }
+    vm.record.end_reason = clean ? "the guest powered itself off" : *vm.record.error;
+    vm.record.stopped_at = now_rfc3339();
     vm.record.pid.reset();
     vm.record.pause_reason.reset();
     vm.run.reset();

@@ -91,6 +91,20 @@ void make_disk_blocking(const VmRecord& record, const std::string& directory, st
     }
 }
 
+std::size_t own_disk_place(const VmRecord& record) {
+    return record.disk_mode == "copy" ? 0 : 1;
+}
+
+void lengthen_disk_blocking(const VmRecord& record, const std::string& directory) {
+    auto path = own_disk(record, directory);
+    auto disk = open_file(path, O_WRONLY);
+    struct stat status{};
+    if (::fstat(disk.get(), &status) != 0) fail_errno(errno, "cannot stat {}", path);
+    auto size = static_cast<off_t>(record.disk_size);
+    if (status.st_size >= size) return;
+    if (::ftruncate(disk.get(), size) != 0) fail_errno(errno, "cannot lengthen {}", path);
+}
+
 DiskSpace disk_space_blocking(const std::string& path) {
     struct statvfs status{};
     if (::statvfs(path.c_str(), &status) != 0)

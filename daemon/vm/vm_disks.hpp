@@ -19,6 +19,12 @@ std::vector<Disk> disks_of(const VmRecord& record, const std::string& directory)
 void make_disk_blocking(const VmRecord& record, const std::string& directory, std::stop_token stop,
                         std::uint64_t reserve = 0);
 
+/// The place of the VM's own disk in disks_of().
+std::size_t own_disk_place(const VmRecord& record);
+
+/// Makes the file of the VM's own disk as long as its record says, if it is shorter. Blocks.
+void lengthen_disk_blocking(const VmRecord& record, const std::string& directory);
+
 /// Bytes of a file system.
 struct DiskSpace {
     std::uint64_t total = 0;

@@ -1,5 +1,6 @@
 #include "daemon/vm/vm_record.hpp"
 
+#include "pipelines/io/error.hpp"
 #include "pipelines/io/json.hpp"
 
 namespace banger::vm {
@@ -27,6 +28,8 @@ api::VmInfo to_info(const VmRecord& record) {
     info.pause_reason = record.pause_reason;
     info.created_at = record.created_at;
     info.started_at = record.started_at;
+    info.stopped_at = record.stopped_at;
+    info.end_reason = record.end_reason;
     info.error = record.error;
     info.boot = record.boot;
     return info;
@@ -37,6 +40,12 @@ store::Record to_store(const VmRecord& record) {
 }
 
 VmRecord from_store(const store::Record& record) {
+    const auto* object = record.document.if_object();
+    const auto* version = object ? object->if_contains("version") : nullptr;
+    if (version && version->is_int64() && version->as_int64() > kVmRecordVersion) {
+        fail(Errc::unsupported, "a newer banger wrote it (version {}, this one reads up to {})",
+             version->as_int64(), kVmRecordVersion);
+    }
     return from_json<VmRecord>(record.document, "vm '" + record.name + "'");
 }
 

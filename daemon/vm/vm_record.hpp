@@ -11,9 +11,13 @@
 
 namespace banger::vm {
 
+/// Rises when an older banger would misread a record.
+inline constexpr int kVmRecordVersion = 1;
+
 /// What the daemon remembers of a VM: the store's JSON document. Enough to finish, undo or adopt
 /// whatever was going on when the daemon died.
 struct VmRecord {
+    int version = kVmRecordVersion;
     std::string id;
     std::string name;
     VmState state = VmState::created;
@@ -27,6 +31,7 @@ struct VmRecord {
     std::uint32_t vcpu = 0;
     std::uint32_t memory_mib = 0;
     std::uint64_t disk_size = 0;
+    bool grow_disk = false;  ///< its file or file system may be smaller than `disk_size` yet
     std::string disk_mode;
     std::string init;
     std::string address;  ///< of the host's loopback, this VM's own; empty when there was none left
@@ -42,19 +47,23 @@ struct VmRecord {
     std::optional<std::string> pause_reason;  ///< of a paused one
     std::string created_at;
     std::optional<std::string> started_at;
+    std::optional<std::string> stopped_at;
+    std::optional<std::string> end_reason;
     std::optional<std::string> error;
     std::optional<api::BootReport> boot;
 };
 BOOST_DESCRIBE_STRUCT(VmRecord, (),
-                      (id, name, state, provisional, image, image_id, image_digest, rootfs, kernel,
-                       vcpu, memory_mib, disk_size, disk_mode, init, address, publish, publish_all,
-                       env, working_dir, backend, isolation, pid, start_time, boot_id, pause_reason,
-                       created_at, started_at, error, boot))
+                      (version, id, name, state, provisional, image, image_id, image_digest, rootfs,
+                       kernel, vcpu, memory_mib, disk_size, grow_disk, disk_mode, init, address,
+                       publish, publish_all, env, working_dir, backend, isolation, pid, start_time,
+                       boot_id, pause_reason, created_at, started_at, stopped_at, end_reason, error,
+                       boot))
 
 /// What clients see of it.
 api::VmInfo to_info(const VmRecord& record);
 store::Record to_store(const VmRecord& record);
-/// Throws Error{invalid_argument} for a document that is no VM's.
+/// Throws Error{invalid_argument} for a document that is no VM's, Error{unsupported} for one of a
+/// newer banger.
 VmRecord from_store(const store::Record& record);
 
 }  // namespace banger::vm

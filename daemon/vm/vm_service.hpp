@@ -27,6 +27,16 @@ class VmService {
     virtual Task<api::VmInfo> stop(std::string ref, int seconds, ProgressSink progress) = 0;
     /// Stops it hard when it runs and `force`; Error{conflict} when it runs and not.
     virtual Task<void> remove(std::string ref, bool force, ProgressSink progress) = 0;
+    /// Stops it, if it runs, and starts it.
+    virtual Task<api::VmInfo> restart(std::string ref, int seconds, ProgressSink progress) = 0;
+    /// Has a signal end the VMM, without asking the guest.
+    virtual Task<api::VmInfo> kill(std::string ref, int signal) = 0;
+    /// Processors and memory of a stopped VM, a larger disk, another name.
+    virtual Task<api::VmInfo> change(std::string ref, api::VmChangeRequest request) = 0;
+    /// What it uses of the host.
+    virtual Task<api::VmStats> stats(std::string ref) = 0;
+    /// What its guest says, or why it says nothing, within 5 seconds.
+    virtual Task<api::VmHealth> health(std::string ref) = 0;
     /// The guest's processors stand still until resume(). Pausing what is paused is done already;
     /// Error{conflict} for what does not run.
     virtual Task<api::VmInfo> pause(std::string ref) = 0;

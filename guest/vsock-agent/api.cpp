@@ -10,6 +10,7 @@
 #include <ctime>
 #include <memory>
 
+#include "guest/vsock-agent/disk_growth.hpp"
 #include "guest/vsock-agent/json_reader.hpp"
 #include "guest/vsock-agent/process.hpp"
 #include "guest/vsock-agent/shutdown.hpp"
@@ -36,6 +37,11 @@ void set_clock(std::string_view body, const Respond& respond) {
                             "cannot set the guest's clock: " + std::string(std::strerror(errno))));
 }
 
+int sync_disks() {
+    ::sync();
+    return 0;
+}
+
 }  // namespace
 
 std::string error_body(std::string_view code, std::string_view message) {
@@ -54,11 +60,12 @@ void Api::handle(std::string_view method, std::string_view path, std::string_vie
     if (post && path == "/v1/clock") return set_clock(body, respond);
     if (post && path == "/v1/shutdown") return shut_down(body, respond);
     if (post && path == "/v1/sync") {
-        return sync([respond](bool done) {
-            if (done) return respond(204, "");
+        return in_process(sync_disks, [respond](int failed) {
+            if (failed == 0) return respond(204, "");
             respond(500, error_body("internal", "cannot start a process that syncs"));
         });
     }
+    if (post && path == "/v1/grow-disk") return grow_disk(respond);
     respond(404, error_body("not_found",
                             "the agent has no " + std::string(method) + " " + std::string(path)));
 }
@@ -84,21 +91,22 @@ void Api::health(const Respond& respond) {
     system_.ask(answer);
 }
 
-// In a process of its own: a slow disk must not stop the other streams.
-void Api::sync(std::function<void(bool)> done) {
+void Api::in_process(int (*work)(), std::function<void(int)> done) {
     pid_t pid = 0;
     auto pidfd = std::make_shared<Fd>();
-    const int failed = start_function(
-        [] {
-            ::sync();
-            return 0;
-        },
-        pid, *pidfd);
-    if (failed != 0) return done(false);
+    if (start_function(work, pid, *pidfd) != 0) return done(-1);
     loop_.watch(pidfd->get(), EPOLLIN, [this, pidfd, done = std::move(done)](std::uint32_t) {
         loop_.forget(pidfd->get());
-        reap(*pidfd);
-        done(true);
+        const ExitStatus status = reap(*pidfd);
+        done(status.signalled ? -1 : status.code);
+    });
+}
+
+void Api::grow_disk(const Respond& respond) {
+    in_process(grow_vm_disk, [respond](int failed) {
+        if (failed == 0) return respond(204, "");
+        const char* why = failed > 0 ? std::strerror(failed) : "no process could be started";
+        respond(500, error_body("internal", std::string("cannot grow the guest's disk: ") + why));
     });
 }
 
@@ -107,7 +115,7 @@ void Api::shut_down(std::string_view body, const Respond& respond) {
     JsonReader in;
     if (!body.empty() && in.parse(body)) in.boolean("reboot", reboot);
     if (!in.ok()) return respond(400, error_body("invalid_argument", in.error()));
-    sync([this, reboot, respond](bool) {
+    in_process(sync_disks, [this, reboot, respond](int) {
         respond(204, "");
         loop_.after(kAnswerFirst, [this, reboot] { begin_shutdown(loop_, info_.systemd, reboot); });
     });

@@ -28,7 +28,10 @@ class Api {
   private:
     void list_listeners(const Respond& respond);
     void health(const Respond& respond);
-    void sync(std::function<void(bool)> done);
+    /// Runs `work` in a process of its own: a slow disk must not stop the other streams. `done`
+    /// gets what it returned, or -1 when there was no process to run it.
+    void in_process(int (*work)(), std::function<void(int)> done);
+    void grow_disk(const Respond& respond);
     void shut_down(std::string_view body, const Respond& respond);
 
     Loop& loop_;

@@ -32,6 +32,7 @@
 //                         known
 //   POST /v1/connect?port=N -> bytes both ways, see below
 //   POST /v1/sync      -> 204 after sync(2)
+//   POST /v1/grow-disk   -> 204 once the VM's own file system is as large as its disk
 //   POST /v1/shutdown  {"reboot":bool} -> 204 once file systems are synced; then powers off (or
 //                         reboots) within kShutdownSeconds; a systemd stops its services first
 //   POST /v1/clock     {"realtime_ns":integer} -> 204

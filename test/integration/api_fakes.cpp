@@ -171,6 +171,35 @@ Task<void> FakeVms::remove(std::string ref, bool force, ProgressSink) {
     co_return;
 }
 
+Task<api::VmInfo> FakeVms::restart(std::string ref, int seconds, ProgressSink) {
+    last_stop_seconds = seconds;
+    co_return get(ref);
+}
+
+Task<api::VmInfo> FakeVms::kill(std::string ref, int) {
+    auto& info = get(ref);
+    info.state = "stopped";
+    co_return info;
+}
+
+Task<api::VmInfo> FakeVms::change(std::string ref, api::VmChangeRequest request) {
+    auto& info = get(ref);
+    info.vcpu = request.vcpu.value_or(info.vcpu);
+    co_return info;
+}
+
+Task<api::VmStats> FakeVms::stats(std::string ref) {
+    api::VmStats stats;
+    stats.name = get(ref).name;
+    co_return stats;
+}
+
+Task<api::VmHealth> FakeVms::health(std::string ref) {
+    api::VmHealth health;
+    health.name = get(ref).name;
+    co_return health;
+}
+
 Task<api::VmInfo> FakeVms::pause(std::string ref) {
     auto& info = get(ref);
     info.state = "paused";

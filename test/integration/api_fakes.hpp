@@ -40,6 +40,11 @@ class FakeVms final : public vm::VmService {
     Task<api::VmInfo> start(std::string ref, ProgressSink progress) override;
     Task<api::VmInfo> stop(std::string ref, int seconds, ProgressSink progress) override;
     Task<void> remove(std::string ref, bool force, ProgressSink progress) override;
+    Task<api::VmInfo> restart(std::string ref, int seconds, ProgressSink progress) override;
+    Task<api::VmInfo> kill(std::string ref, int signal) override;
+    Task<api::VmInfo> change(std::string ref, api::VmChangeRequest request) override;
+    Task<api::VmStats> stats(std::string ref) override;
+    Task<api::VmHealth> health(std::string ref) override;
     Task<api::VmInfo> pause(std::string ref) override;
     Task<api::VmInfo> resume(std::string ref) override;
     Task<std::unique_ptr<vm::ExecSession>> exec(std::string ref, api::ExecRequest request) override;

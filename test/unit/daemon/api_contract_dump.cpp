@@ -88,7 +88,8 @@ int main() {
         api::KernelInfo, api::CatalogInfo, api::CatalogAddRequest, api::CatalogRefreshRequest,
         api::AvailableEntry, api::KernelPullRequest, api::ImageRegisterRequest,
         api::KernelImportRequest, api::BootMark, api::BootReport, api::VmInfo, api::VmCreateRequest,
-        api::VmStopRequest, api::ExecRequest, api::ExecLine, api::OperationInfo, api::ProgressEvent,
-        api::PublishedPort, api::GuestListener, api::VmPorts, api::PublishAllRequest>();
+        api::VmStopRequest, api::VmKillRequest, api::VmChangeRequest, api::VmStats, api::VmHealth,
+        api::ExecRequest, api::ExecLine, api::OperationInfo, api::ProgressEvent, api::PublishedPort,
+        api::GuestListener, api::VmPorts, api::PublishAllRequest>();
     std::cout << json::serialize(json::object{{"routes", routes}, {"types", types}}) << '\n';
 }

@@ -2,7 +2,7 @@
 
 #include <set>
 
-#include "daemon/vm/vm_ref.hpp"
+#include "daemon/vm_ref.hpp"
 #include "pipelines/io/error.hpp"
 #include "test/support/catch.hpp"
 
@@ -42,25 +42,25 @@ TEST_CASE("generated ids are 12 hex digits and differ") {
 TEST_CASE("a vm is found by name, by id, and by a prefix of its id") {
     std::vector<VmKey> vms{
         {"0123456789ab", "box"}, {"0123ffffffff", "cafe"}, {"cafe00000000", "web"}};
-    CHECK(resolve_ref("box", vms) == "0123456789ab");
-    CHECK(resolve_ref("0123456789ab", vms) == "0123456789ab");
-    CHECK(resolve_ref("01234", vms) == "0123456789ab");
+    CHECK(resolve_vm_ref("box", vms) == "0123456789ab");
+    CHECK(resolve_vm_ref("0123456789ab", vms) == "0123456789ab");
+    CHECK(resolve_vm_ref("01234", vms) == "0123456789ab");
     SECTION("a name goes before a prefix") {
-        CHECK(resolve_ref("cafe", vms) == "0123ffffffff");
+        CHECK(resolve_vm_ref("cafe", vms) == "0123ffffffff");
     }
     SECTION("three digits are too few") {
-        CHECK_THROWS_AS(resolve_ref("012", vms), Error);
+        CHECK_THROWS_AS(resolve_vm_ref("012", vms), Error);
     }
 }
 
 TEST_CASE("a prefix of several ids is refused and names them") {
     std::vector<VmKey> vms{{"0123456789ab", "box"}, {"0123ffffffff", "web"}};
-    CHECK_THROWS_WITH(resolve_ref("0123", vms), ContainsSubstring("'box', 'web'"));
+    CHECK_THROWS_WITH(resolve_vm_ref("0123", vms), ContainsSubstring("'box', 'web'"));
 }
 
 TEST_CASE("an unknown vm is told with the nearest name") {
     std::vector<VmKey> vms{{"0123456789ab", "webserver"}, {"0123ffffffff", "db"}};
-    CHECK_THROWS_WITH(resolve_ref("websrever", vms),
+    CHECK_THROWS_WITH(resolve_vm_ref("websrever", vms),
                       "no vm named 'websrever'; did you mean 'webserver'?");
-    CHECK_THROWS_WITH(resolve_ref("postgres", vms), "no vm named 'postgres'");
+    CHECK_THROWS_WITH(resolve_vm_ref("postgres", vms), "no vm named 'postgres'");
 }

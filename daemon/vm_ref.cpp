@@ -1,9 +1,9 @@
-#include "daemon/vm/vm_ref.hpp"
+#include "daemon/vm_ref.hpp"
 
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/nearest.hpp"
 
-namespace banger::vm {
+namespace banger {
 namespace {
 
 constexpr std::size_t kShortestPrefix = 4;
@@ -19,7 +19,7 @@ std::vector<const VmKey*> with_prefix(std::string_view prefix, const std::vector
 
 }  // namespace
 
-std::string resolve_ref(std::string_view ref, const std::vector<VmKey>& vms) {
+std::string resolve_vm_ref(std::string_view ref, const std::vector<VmKey>& vms) {
     std::vector<std::string> names;
     for (const auto& vm : vms) {
         if (vm.name == ref || vm.id == ref) return vm.id;
@@ -35,4 +35,4 @@ std::string resolve_ref(std::string_view ref, const std::vector<VmKey>& vms) {
     fail(Errc::not_found, "no vm named '{}'{}", ref, did_you_mean(ref, names));
 }
 
-}  // namespace banger::vm
+}  // namespace banger

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "daemon/vm/instance.hpp"
+
+namespace banger::vm {
+
+/// What a VM uses of the host at this moment. Asks the host only, never the guest.
+Task<api::VmStats> observe(VmContext& context, InstancePtr vm);
+
+/// What the guest's agent says of it, within seconds; why not, when it says nothing.
+Task<api::VmHealth> examine(InstancePtr vm);
+
+}  // namespace banger::vm
