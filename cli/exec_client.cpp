@@ -96,7 +96,9 @@ Task<int> ExecRun::receive_until_status() {
         const auto fd = is_out ? STDOUT_FILENO : STDERR_FILENO;
         if (!co_await write_fd(session_.pool, fd, payload)) co_return kBrokenPipe;
     }
-    fail(Errc::unavailable, "the connection to '{}' ended before the command did", plan_.title);
+    fail(Errc::unavailable,
+         "the connection to '{}' ended before the command did; it may run on, its output is lost",
+         plan_.title);
 }
 
 /// Never returns by itself: the command's end cancels it.

@@ -192,8 +192,11 @@ class Daemon {
             co_await stop_changed_.wait();
         notify_service_manager("STOPPING=1");
         if (owns_socket) ::unlink(paths_.socket().c_str());
-        server.stop();
+        // The ways to the guests are cut before the clients': a command whose client goes is hung
+        // up, one whose daemon goes runs on.
         co_await operations.close();
+        co_await vms_->close();
+        server.stop();
         signals_.reset();
         co_await group.join();
         spdlog::info("bangerd ends");
