@@ -185,10 +185,12 @@ const Paths& VmHost::paths() const {
 }
 
 std::string VmHost::image(const std::string& name) {
-    if (!run(parts_->images->find(name))) {
-        run(parts_->images->pull({.reference = test_material(name), .name = name}, {}),
-            std::chrono::seconds(600));
-    }
+    if (!run(parts_->images->find(name))) pull(test_material(name), name);
+    return name;
+}
+
+std::string VmHost::pull(const std::string& source, const std::string& name) {
+    run(parts_->images->pull({.reference = source, .name = name}, {}), std::chrono::seconds(600));
     return name;
 }
 

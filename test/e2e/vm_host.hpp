@@ -29,6 +29,8 @@ class VmHost {
     boost::asio::io_context& context() { return context_; }
     /// Pulls one of make-test-images' images, once, and gives its local name.
     std::string image(const std::string& name);
+    /// Pulls any image, and gives its local name.
+    std::string pull(const std::string& source, const std::string& name);
     std::string rootfs_of(const std::string& image);
 
     /// A new service over the same store, as after a restart of the daemon.

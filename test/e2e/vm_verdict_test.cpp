@@ -1,0 +1,193 @@
+#include <filesystem>
+
+#include "pipelines/io/atomic_file.hpp"
+#include "pipelines/io/error.hpp"
+#include "test/e2e/vm_host.hpp"
+#include "test/support/catch.hpp"
+#include "test/support/oci_builder.hpp"
+#include "test/support/tar_builder.hpp"
+
+using namespace banger;
+using namespace banger::test;
+
+namespace {
+
+constexpr std::chrono::seconds kPatience{60};
+
+/// ELF of a program that is not for this processor: the header alone is looked at.
+std::string aarch64_program() {
+    std::string elf(
+        "\x7f"
+        "ELF\x02\x01\x01",
+        7);
+    elf.resize(64);
+    elf[16] = 2;                       // ET_EXEC
+    elf[18] = static_cast<char>(183);  // EM_AARCH64
+    elf[20] = 1;
+    return elf;
+}
+
+/// An image of Debian's busybox and `init`, if any, as /sbin/init.
+std::string make_image(VmHost& host, const std::string& name, const std::string& init,
+                       const std::string& shell = read_file("/bin/busybox")) {
+    TempDir directory;
+    OciBuilder layout(directory / "layout");
+    TarBuilder tar;
+    tar.dir("bin").file("bin/busybox", read_file("/bin/busybox"), 0755).file("bin/sh", shell, 0755);
+    for (const auto* applet : {"sleep", "reboot", "poweroff", "echo", "cat"})
+        tar.symlink(std::string("bin/") + applet, "busybox");
+    tar.dir("sbin").dir("root").dir("etc");
+    if (!init.empty()) tar.file("sbin/init", init, 0755);
+    layout.tag("v1", layout.image({.layers = {{tar.finish()}}}));
+    return host.pull(layout.source("v1"), name);
+}
+
+api::VmCreateRequest request(const std::string& image) {
+    api::VmCreateRequest wanted;
+    wanted.name = image;
+    wanted.image = image;
+    wanted.init = "image";
+    return wanted;
+}
+
+api::VmInfo wait_for_end(VmHost& host, const std::string& name) {
+    auto deadline = std::chrono::steady_clock::now() + kPatience;
+    for (;;) {
+        auto info = host.run(host.vms().show(name));
+        if (info.state != "running" || std::chrono::steady_clock::now() > deadline) return info;
+        host.run(sleep_for(std::chrono::milliseconds(50)));
+    }
+}
+
+/// A guest whose init comes to nothing may have said hello before: either the start fails, or the
+/// VM ends right after it. Where both are told, both are the same.
+std::string how_it_ended(VmHost& host, const std::string& image) {
+    auto wanted = request(image);
+    wanted.start = false;
+    host.run(host.vms().create(wanted, {}));
+    std::string said;
+    try {
+        host.run(host.vms().start(image, {}));
+        auto info = wait_for_end(host, image);
+        said = info.end_reason.value_or("it runs");
+    } catch (const Error& e) {
+        said = e.what();
+    }
+    CHECK(host.vmms().empty());
+    host.run(host.vms().remove(image, true, {}));
+    return said;
+}
+
+/// Waits until the console has said `words`.
+bool console_says(VmHost& host, const std::string& name, const std::string& words) {
+    auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (std::chrono::steady_clock::now() < deadline) {
+        auto console = host.run(host.vms().serial_log(name, 64 * 1024));
+        if (console.find(words) != std::string::npos) return true;
+        host.run(sleep_for(std::chrono::milliseconds(50)));
+    }
+    return false;
+}
+
+}  // namespace
+
+TEST_CASE("an init that ends is a kernel panic, and told as one") {
+    auto& host = vm_host();
+    auto image = make_image(host, "ending-init", "#!/bin/sh\nexit 3\n");
+    CHECK_THAT(how_it_ended(host, image),
+               ContainsSubstring("kernel panic: Attempted to kill init!"));
+}
+
+TEST_CASE("a kernel that panics while its vm runs is told of") {
+    auto& host = vm_host();
+    host.boot("panics");
+    try {
+        shell(host, "panics", "echo c > /proc/sysrq-trigger");
+    } catch (const Error&) {  // its connection goes with it
+    }
+    auto info = wait_for_end(host, "panics");
+    CHECK(info.state == "error");
+    CHECK_THAT(info.error.value_or(""), ContainsSubstring("kernel panic: "));
+    CHECK(info.end_reason == info.error);
+    host.run(host.vms().remove("panics", true, {}));
+}
+
+TEST_CASE("a guest that reboots ends its vm, and does not loop") {
+    auto& host = vm_host();
+    auto image = make_image(host, "rebooting", "#!/bin/sh\n/bin/busybox reboot -f\n");
+    auto said = how_it_ended(host, image);
+    CHECK_THAT(said, ContainsSubstring("the guest powered itself off") ||
+                         ContainsSubstring("the vmm ended before the guest answered"));
+}
+
+TEST_CASE("an image without an init, or with one of another processor, runs and says so") {
+    auto& host = vm_host();
+    struct Case {
+        std::string image, init, words;
+    };
+    auto wanted = GENERATE(
+        Case{"no-init", "", "cannot run the image's /sbin/init: No such file or directory"},
+        Case{"arm-init", aarch64_program(), "/sbin/init: Exec format error"});
+    auto image = make_image(host, wanted.image, wanted.init);
+    host.run(host.vms().create(request(image), {}));
+    CHECK(console_says(host, image, wanted.words));
+    CHECK(shell(host, image, "echo here").out == "here\n");
+    host.run(host.vms().remove(image, true, {}));
+}
+
+TEST_CASE("a root file system of another processor boots, and its commands say what is wrong") {
+    auto& host = vm_host();
+    auto image = make_image(host, "arm-root", "", aarch64_program());
+    auto wanted = request(image);
+    wanted.init = "auto";
+    host.run(host.vms().create(wanted, {}));
+    auto outcome = exec(host, image, {"/bin/sh", "-c", "true"});
+    CHECK(outcome.exit_code == 126);
+    CHECK_THAT(outcome.err, ContainsSubstring("Exec format error"));
+    host.run(host.vms().remove(image, true, {}));
+}
+
+TEST_CASE("a vm whose disk is full starts, and one whose disk has errors says so") {
+    auto& host = vm_host();
+    api::VmCreateRequest wanted;
+    wanted.name = "stuffed";
+    wanted.disk_size = 64ull << 20;
+    host.run(host.vms().create(wanted, {}));
+    auto filled =
+        shell(host, "stuffed", "cat /dev/zero > /root/all; sync; df -P /root | tail -n 1");
+    CHECK_THAT(filled.out, ContainsSubstring("100%"));
+    host.run(host.vms().stop("stuffed", 60, {}));
+    CHECK(host.run(host.vms().start("stuffed", {})).state == "running");
+    CHECK(shell(host, "stuffed", "rm /root/all && echo room > /root/x && cat /root/x").out ==
+          "room\n");
+    host.run(host.vms().remove("stuffed", true, {}));
+}
+
+TEST_CASE("an agent that dies is started again by its supervisor, and the vm runs on") {
+    auto& host = vm_host();
+    auto vm = host.boot("hurt");
+    try {
+        shell(host, "hurt", "kill -9 $(pidof @banger-agent)");
+    } catch (const Error&) {  // as it should: nobody is there to tell its exit status
+    }
+    CHECK(shell(host, "hurt", "cat /proc/sys/kernel/random/boot_id").out == *vm.boot_id + "\n");
+    CHECK(host.run(host.vms().show("hurt")).boot_id == vm.boot_id);
+    host.run(host.vms().remove("hurt", true, {}));
+}
+
+TEST_CASE("a guest without an agent is there, unwell, and ends when it is told to") {
+    auto& host = vm_host();
+    host.boot("headless");
+    try {
+        shell(host, "headless",
+              "kill -9 $(pidof @banger-supervisor); kill -9 $(pidof @banger-agent)");
+    } catch (const Error&) {
+    }
+    auto health = host.run(host.vms().health("headless"));
+    CHECK_FALSE(health.healthy);
+    CHECK(health.problem);
+    auto stopped = host.run(host.vms().stop("headless", 1, {}));
+    CHECK(stopped.state == "stopped");
+    CHECK_THAT(stopped.end_reason.value_or(""), ContainsSubstring("its agent is not connected"));
+    host.run(host.vms().remove("headless", true, {}));
+}
