@@ -48,6 +48,7 @@ bench: build ## measure this machine; prints medians and ratios; as root also pu
 	@.ci/packages bench
 	cmake --build --preset release --target pull_stages
 	test/bench/run
+	test/bench/life
 	[ "$$(id -u)" -ne 0 ] || test/bench/pull --write docs/benchmarks.md
 
 install: build ## PREFIX=/usr/local, DESTDIR=
