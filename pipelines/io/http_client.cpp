@@ -171,7 +171,7 @@ Task<std::unique_ptr<HttpResponse>> HttpClient::send(HttpRequest request) {
                                                  std::move(give_back));
         }
         if (followed == max_redirects) {
-            fail(Errc::unavailable, "{} redirects more than {} times", target.origin(),
+            fail(Errc::unsupported, "{} redirects more than {} times", target.origin(),
                  max_redirects);
         }
         if (co_await discard_body(*answer.connection)) {

@@ -116,13 +116,13 @@ void follow_redirect(HttpRequest& request, const std::string& location) {
     urls::url next;
     if (!reference || !is_whole(*reference) ||
         !urls::resolve(parse_url(request.url), *reference, next)) {
-        fail(Errc::unavailable, "{} redirects to '{}', which is not a URL", old_target.origin(),
+        fail(Errc::unsupported, "{} redirects to '{}', which is not a URL", old_target.origin(),
              shown(location));
     }
     request.url = std::string(next.buffer());
     const auto target = parse_http_url(request.url);
     if (old_target.tls && !target.tls) {
-        fail(Errc::unavailable, "{} redirects from https to http at {}", old_target.origin(),
+        fail(Errc::unsupported, "{} redirects from https to http at {}", old_target.origin(),
              target.origin());
     }
     if (target.same_origin(old_target)) return;

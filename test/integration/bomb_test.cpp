@@ -112,8 +112,8 @@ TEST_CASE("redirects without end are followed ten times") {
     const auto requests = server.requests();
     const auto gets = std::count_if(requests.begin(), requests.end(),
                                     [](const auto& request) { return request.method == "GET"; });
-    // A registry that never gave an answer is tried twice.
-    CHECK(gets == 2 * 11);
+    // Asked again, it would lead in the same circle.
+    CHECK(gets == 11);
 }
 
 TEST_CASE("headers without end are given up") {
