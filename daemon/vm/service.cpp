@@ -1,7 +1,7 @@
 #include <boost/asio/this_coro.hpp>
-#include <filesystem>
 #include <utility>
 
+#include "daemon/image/directories.hpp"
 #include "daemon/vm/boot.hpp"
 #include "daemon/vm/change.hpp"
 #include "daemon/vm/create.hpp"
@@ -219,8 +219,7 @@ Task<void> Service::bring_up(InstancePtr vm, api::VmCreateRequest request, Progr
     auto directory = context_.directory(vm->record);
     if (progress) progress({.stage = "disk"});
     co_await run_blocking(context_.deps.pool, [&](std::stop_token stop) {
-        std::filesystem::create_directories(directory);
-        std::filesystem::permissions(directory, std::filesystem::perms::owner_all);
+        make_directories_blocking(directory);
         make_disk_blocking(vm->record, directory, stop, context_.deps.config.disk_reserve);
     });
     if (request.start) {

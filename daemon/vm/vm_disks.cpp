@@ -13,6 +13,7 @@
 #include <random>
 
 #include "pipelines/image/ext4/ext4_writer.hpp"
+#include "pipelines/io/atomic_file.hpp"
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/unique_fd.hpp"
 
@@ -89,6 +90,9 @@ void make_disk_blocking(const VmRecord& record, const std::string& directory, st
     } else {
         make_empty_disk(path, record.disk_size);
     }
+    // A VM that was acknowledged has its disk, whole, after a power loss too.
+    sync_path(path);
+    sync_path(directory);
 }
 
 std::size_t own_disk_place(const VmRecord& record) {

@@ -14,8 +14,9 @@ namespace banger::vm {
 std::vector<Disk> disks_of(const VmRecord& record, const std::string& directory);
 
 /// Makes the VM's own disk below `directory`, sparse and in milliseconds; a plain copy is a reflink
-/// where the host's file system has them, and takes as long as it takes where not. Blocks. Throws
-/// Error{no_space} when the host's disk is nearly full; `reserve` as below.
+/// where the host's file system has them, and takes as long as it takes where not. Disk and
+/// directory are synced. Blocks. Throws Error{no_space} when the host's disk is nearly full;
+/// `reserve` as below.
 void make_disk_blocking(const VmRecord& record, const std::string& directory, std::stop_token stop,
                         std::uint64_t reserve = 0);
 
