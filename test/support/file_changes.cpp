@@ -142,6 +142,7 @@ std::optional<FileChange> FileChanges::find_by_path(const Tracee& tracee,
     const auto moved = [&](const std::string& from, const std::string& to,
                            std::uint64_t flags) -> std::optional<FileChange> {
         if (!is_below(from) && !is_below(to)) return std::nullopt;
+        if (flags == RENAME_EXCHANGE) return of_path(Kind::exchange, from, to);
         if ((flags & ~std::uint64_t{RENAME_NOREPLACE}) != 0) {
             return of_path(Kind::unmodelled, "renameat2 with flags");
         }

@@ -23,6 +23,7 @@ struct FileChange {
         sync,
         mkdir,
         rename,
+        exchange,
         unlink,
         unmodelled
     };
@@ -30,7 +31,7 @@ struct FileChange {
     int fd = -1;
     std::uint64_t inode = 0;
     std::string path;
-    std::string to;  ///< of a rename
+    std::string to;  ///< of a rename or an exchange
     std::optional<std::uint64_t> offset;
     std::uint64_t size = 0;
     std::vector<std::pair<std::uint64_t, std::uint64_t>> memory;  ///< address, length

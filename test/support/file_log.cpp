@@ -47,6 +47,9 @@ void FileLog::add(const Tracee& tracee, const FileChange& change, std::int64_t r
         case Kind::rename:
             line("rename", change.since, change.path, change.to);
             break;
+        case Kind::exchange:
+            line("exchange", change.since, change.path, change.to);
+            break;
         case Kind::write:
             add_write(tracee, change, static_cast<std::uint64_t>(result));
             break;

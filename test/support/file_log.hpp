@@ -10,6 +10,7 @@ namespace banger::test {
 
 /// The changes in the order in which they came true, as lines of tab-separated fields:
 ///     create|mkdir SINCE INODE PATH          unlink SINCE PATH         rename SINCE PATH TO
+///     exchange SINCE PATH TO
 ///     write|punch|zero SINCE INODE OFFSET SIZE    size|grow SINCE INODE SIZE
 ///     sync SINCE INODE                       mark SINCE                unmodelled SINCE NAME
 /// A punch leaves the file's size, a zero may add to it.

@@ -95,6 +95,12 @@ class Disk:
         assert old is new, f"the model has no word for a rename from {path} to {to}"
         self.enter(old, {old_name: None, new_name: old.names[old_name]})
 
+    def exchange(self, path, to):
+        old, old_name = self.place(path)
+        new, new_name = self.place(to)
+        assert old is new, f"the model has no word for an exchange of {path} and {to}"
+        self.enter(old, {old_name: old.names[new_name], new_name: old.names[old_name]})
+
     def write(self, inode, offset, size):
         data = self.data[self.data_used:self.data_used + int(size)]
         self.data_used += int(size)

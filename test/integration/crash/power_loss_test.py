@@ -11,6 +11,7 @@ The log of another run may differ in a few lines, for the order of threads is no
 """
 
 import argparse
+import pathlib
 import shutil
 import unittest
 
@@ -19,7 +20,7 @@ import power_loss
 from crash_home import NAME, Daemon
 
 # What was promised before the first mark, behind it, behind the second …
-STATES = ({}, {NAME: "a"}, {NAME: "b"}, {})
+STATES = ({}, {NAME: "a"}, {NAME: "b"}, {NAME: "b"}, {})
 ARGUMENTS = None
 
 
@@ -38,12 +39,22 @@ class PowerLossTest(unittest.TestCase):
         with Daemon(world, ["--no-io-uring", "--below", world.home, "--log", log]) as daemon:
             assert daemon.writer.startswith("pwrite"), f"nobody sees the writes of {daemon.writer}"
             for act in (lambda: daemon.pull(world.remote("a")), lambda: daemon.pull(world.remote("b")),
-                        daemon.delete):
+                        lambda: cls.replace(daemon), daemon.delete):
                 act()
                 daemon.mark()
             daemon.request("POST", "/v1/daemon/stop")
             assert daemon.ended()[1] == 0, world.log()
-        return power_loss.Disk(world.home, log)
+        disk = power_loss.Disk(world.home, log)
+        assert any(line.startswith("exchange") for line in disk.lines), "no image took another's place"
+        return disk
+
+    @classmethod
+    def replace(cls, daemon):
+        """Pulls what is there and has lost its file, so that the new directory takes the old one's place. Nobody saw
+        the file go: in the states it is still there, as whole as before."""
+        image, = daemon.request("GET", "/v1/images")[1]
+        pathlib.Path(image["rootfs_path"]).unlink()
+        daemon.pull(cls.world.remote("b"))
 
     def different_states(self):
         """(line, fate) of every state that differs from all before it in content or in what was promised."""
