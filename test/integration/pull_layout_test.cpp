@@ -5,6 +5,7 @@
 #include "test/support/catch.hpp"
 #include "test/support/oci_builder.hpp"
 #include "test/support/pull_fixture.hpp"
+#include "test/support/script_server.hpp"
 #include "test/support/small_disk.hpp"
 #include "test/support/tar_builder.hpp"
 
@@ -270,4 +271,40 @@ TEST_CASE("a dozen pulls leave no descriptor and no thread behind") {
     }
     CHECK(threads_settle_at(threads));
     CHECK(count_descriptors() == descriptors);
+}
+
+TEST_CASE("a layer known by its sha512 is checked, pulled and cached like any other", "[R19]") {
+    const TempDir dir;
+    OciBuilder layout(dir / "layout");
+    const LayerSpec layer{.tar = TarBuilder().file("etc/x", "x").finish(), .algorithm = "sha512"};
+    const auto descriptor = layout.image({{layer, {TarBuilder().file("etc/y", "y").finish()}}});
+    layout.tag("v1", descriptor);
+    const auto answer = [&](const ServerRequest& request) -> ServerReply {
+        const auto name = request.target.substr(request.target.rfind('/') + 1);
+        const auto path = layout.blob_path(name == "v1" ? digest_of(descriptor) : name);
+        return {.headers = {{"Content-Type", "application/vnd.oci.image.manifest.v1+json"}},
+                .body = read_file(path)};
+    };
+    ScriptServer server(answer);
+    PullFixture fixture;
+    const auto check = [&](const std::string& source) {
+        fixture.pull(source);
+        CHECK(fixture.read().at("/etc/x").sha256 == sha256("x").hex);
+        CHECK(fixture.read().at("/etc/y").sha256 == sha256("y").hex);
+        fixture.remove_staging();
+    };
+    check(layout.source("v1"));
+    check(server.host() + "/app:v1");
+    const auto blobs = std::filesystem::directory_iterator(dir.path() / "layout/blobs/sha512");
+    const auto hex = blobs->path().filename().string();
+    CHECK(read_file(fixture.cached_blob("sha512:" + hex)) == read_file(blobs->path()));
+    const auto asked = server.requests().size();
+    check(server.host() + "/app:v1");
+    for (std::size_t i = asked; i < server.requests().size(); ++i)
+        CHECK_FALSE(server.requests()[i].target.ends_with(hex));
+
+    auto damaged = read_file(blobs->path());
+    damaged.back() ^= 1;
+    write_file(blobs->path(), damaged);
+    CHECK_THAT(fixture.failure(layout.source("v1")).what(), ContainsSubstring("sha512:" + hex));
 }

@@ -29,6 +29,12 @@ const char* layer_type(Packing packing) {
     }
 }
 
+std::string digest_by(const std::string& algorithm, const std::string& bytes) {
+    Hasher hasher(algorithm);
+    hasher.update(bytes);
+    return hasher.finish().to_string();
+}
+
 std::string join(const std::vector<std::string>& items) {
     std::string out;
     for (const auto& item : items)
@@ -72,16 +78,19 @@ std::string pack(const std::string& bytes, Packing packing) {
 }
 
 OciBuilder::OciBuilder(std::string path) : path_(std::move(path)) {
-    std::filesystem::create_directories(path_ + "/blobs/sha256");
+    for (const char* algorithm : {"sha256", "sha512"})
+        std::filesystem::create_directories(path_ + "/blobs/" + algorithm);
     write_file(path_ + "/oci-layout", R"({"imageLayoutVersion":"1.0.0"})");
 }
 
 std::string OciBuilder::blob_path(const std::string& digest) const {
-    return path_ + "/blobs/sha256/" + digest.substr(digest.find(':') + 1);
+    const auto colon = digest.find(':');
+    return path_ + "/blobs/" + digest.substr(0, colon) + "/" + digest.substr(colon + 1);
 }
 
-std::string OciBuilder::blob(const std::string& media_type, const std::string& bytes) {
-    const auto digest = sha256(bytes).to_string();
+std::string OciBuilder::blob(const std::string& media_type, const std::string& bytes,
+                             const std::string& algorithm) {
+    const auto digest = digest_by(algorithm, bytes);
     write_file(blob_path(digest), bytes);
     return R"({"mediaType":")" + media_type + R"(","digest":")" + digest + R"(","size":)" +
            std::to_string(bytes.size()) + "}";
@@ -90,10 +99,10 @@ std::string OciBuilder::blob(const std::string& media_type, const std::string& b
 std::string OciBuilder::image(const ImageSpec& spec) {
     std::vector<std::string> layers, diff_ids;
     for (const auto& layer : spec.layers) {
-        layers.push_back(
-            blob(layer.media_type.empty() ? layer_type(layer.packing) : layer.media_type,
-                 layer.blob.empty() ? pack(layer.tar, layer.packing) : layer.blob));
-        const auto right = sha256(layer.tar).to_string();
+        layers.push_back(blob(
+            layer.media_type.empty() ? layer_type(layer.packing) : layer.media_type,
+            layer.blob.empty() ? pack(layer.tar, layer.packing) : layer.blob, layer.algorithm));
+        const auto right = digest_by(layer.algorithm, layer.tar);
         diff_ids.push_back("\"" + (layer.diff_id.empty() ? right : layer.diff_id) + "\"");
     }
     const auto config = R"({"architecture":")" + spec.architecture +

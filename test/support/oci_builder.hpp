@@ -14,9 +14,10 @@ std::string pack(const std::string& bytes, Packing packing);
 struct LayerSpec {
     std::string tar;
     Packing packing = Packing::gzip;
-    std::string diff_id;     ///< "sha256:…"; empty: the right one
-    std::string blob;        ///< what is stored; empty: the tar, packed
-    std::string media_type;  ///< empty: the one that the packing has
+    std::string diff_id;               ///< "sha256:…"; empty: the right one
+    std::string blob;                  ///< what is stored; empty: the tar, packed
+    std::string media_type;            ///< empty: the one that the packing has
+    std::string algorithm = "sha256";  ///< of the blob's digest, and of the diff_id
 };
 
 struct ImageSpec {
@@ -35,7 +36,8 @@ class OciBuilder {
     explicit OciBuilder(std::string path);
 
     /// A blob and its descriptor, as JSON.
-    std::string blob(const std::string& media_type, const std::string& bytes);
+    std::string blob(const std::string& media_type, const std::string& bytes,
+                     const std::string& algorithm = "sha256");
     /// A manifest with its blobs; returns its descriptor with a platform.
     std::string image(const ImageSpec& spec);
     /// An index of the given descriptors; returns its descriptor.

@@ -97,7 +97,8 @@ Digest PullFixture::resolve(const std::string& source) {
 }
 
 std::string PullFixture::cached_blob(const std::string& digest) const {
-    return cache() + "/oci/blobs/sha256/" + digest.substr(digest.find(':') + 1);
+    const auto colon = digest.find(':');
+    return cache() + "/oci/blobs/" + digest.substr(0, colon) + "/" + digest.substr(colon + 1);
 }
 
 ReadFilesystem PullFixture::read() {
