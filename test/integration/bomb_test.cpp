@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iostream>
 
 #include "pipelines/io/digest.hpp"
 #include "pipelines/io/subprocess.hpp"
@@ -22,23 +23,55 @@ namespace {
 constexpr std::uint64_t kPeakKiB = 96 * 1024;
 constexpr std::uint64_t kMiB = 1 << 20;
 
-/// "pulled", or the error of the pull.
-std::string pull_alone(const std::string& source) {
-    const auto result =
-        run_task(run({PULL_ONCE, source}, std::chrono::seconds(100)), std::chrono::seconds(110));
+struct Outcome {
+    std::string what;  ///< "pulled", or the error of the pull
+    std::uint64_t peak_kib = 0;
+};
+
+Outcome outcome_of(const std::string& source, std::chrono::seconds limit) {
+    const auto result = run_task(run({PULL_ONCE, source}, limit), limit + std::chrono::seconds(10));
     INFO(result.err);
     REQUIRE(result.status.success());
     const auto end = result.out.find('\n');
-    const auto peak = std::stoull(result.out.substr(end + 1));
-    if (kCountsMemory) CHECK(peak < kPeakKiB);
-    return result.out.substr(0, end);
+    return {result.out.substr(0, end), std::stoull(result.out.substr(end + 1))};
+}
+
+std::string pull_alone(const std::string& source) {
+    const auto outcome = outcome_of(source, std::chrono::seconds(100));
+    if (kCountsMemory) CHECK(outcome.peak_kib < kPeakKiB);
+    return outcome.what;
+}
+
+std::string layout_of(const TempDir& dir, const LayerSpec& layer) {
+    OciBuilder layout(dir / "layout");
+    layout.tag("v1", layout.image({{layer}}));
+    return layout.source("v1");
 }
 
 std::string pull_layer(const LayerSpec& layer) {
     const TempDir dir;
-    OciBuilder layout(dir / "layout");
-    layout.tag("v1", layout.image({{layer}}));
-    return pull_alone(layout.source("v1"));
+    return pull_alone(layout_of(dir, layer));
+}
+
+/// A layer of so many empty files, packed in pieces: its tar has half a KiB for each.
+LayerSpec empty_files(std::uint64_t count) {
+    constexpr std::uint64_t kInPiece = 10'000;
+    LayerSpec layer{.packing = Packing::zstd};
+    Hasher hasher;
+    const auto add = [&](const std::string& piece) {
+        layer.blob += pack(piece, layer.packing);
+        hasher.update(piece);
+    };
+    for (std::uint64_t first = 0; first < count; first += kInPiece) {
+        std::string piece;
+        for (auto each = first; each < std::min(first + kInPiece, count); ++each)
+            piece += TarBuilder::header(
+                {.path = fmt::format("{:03}/{:05}", each / 100'000, each % 100'000)}, 0);
+        add(piece);
+    }
+    add(std::string(1024, '\0'));
+    layer.diff_id = hasher.finish().to_string();
+    return layer;
 }
 
 /// A tar of one file with a GiB of zeros, packed piece by piece: as members or frames in a row.
@@ -125,4 +158,40 @@ TEST_CASE("headers without end are given up") {
     const auto outcome = pull_alone(server.host() + "/app:v1");
     CHECK(outcome != "pulled");
     CHECK_THAT(outcome, ContainsSubstring(server.host()));
+}
+
+// Half an hour on a busy machine, hence not among the tests of every day.
+TEST_CASE("five million entries are possible, at 200 bytes each, and one more is an error",
+          "[long]") {
+    constexpr std::uint64_t kEntries = 5'000'000;
+    constexpr std::chrono::minutes kLimit{25};
+    const TempDir dir;
+    const auto most = outcome_of(layout_of(dir, empty_files(kEntries)), kLimit);
+    CHECK(most.what == "pulled");
+    const TempDir other;
+    const auto bomb = outcome_of(layout_of(other, empty_files(kEntries + 1)), kLimit);
+    CHECK(bomb.what == "the image has more than the limit of 5000000 files");
+    std::cout << "peak of memory: " << most.peak_kib / 1024 << " MiB for five million entries, "
+              << bomb.peak_kib / 1024 << " MiB for one more\n";
+    if (!kCountsMemory) return;
+    const std::uint64_t names = kEntries * 10;
+    CHECK(most.peak_kib < kPeakKiB + (kEntries * 200 + names) / 1024);
+    // Stopped before the merge: the packed list is all there is.
+    CHECK(bomb.peak_kib < kPeakKiB + kEntries * 20 / 1024);
+}
+
+TEST_CASE("directories that only paths imply are limited as well", "[long]") {
+    const TempDir dir;
+    TarBuilder tar;
+    for (int which = 0; which < 6100; ++which) {
+        std::string path = fmt::format("{:04}", which);
+        for (int level = 1; level < 1000; ++level)
+            path += "/a";
+        tar.file(path, "");
+    }
+    const auto outcome =
+        outcome_of(layout_of(dir, {tar.finish(), Packing::zstd}), std::chrono::minutes(10));
+    CHECK_THAT(outcome.what, ContainsSubstring("over the limit of 6000000 files and directories"));
+    std::cout << "peak of memory: " << outcome.peak_kib / 1024 << " MiB for six million nodes\n";
+    if (kCountsMemory) CHECK(outcome.peak_kib < kPeakKiB + 6'000'000 * 100 / 1024);
 }
