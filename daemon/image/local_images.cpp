@@ -15,6 +15,7 @@
 #include "daemon/image/directories.hpp"
 #include "daemon/image/image_cache.hpp"
 #include "daemon/image/names.hpp"
+#include "daemon/image/pull_slots.hpp"
 #include "daemon/image/registered_images.hpp"
 #include "daemon/image/shared_work.hpp"
 #include "daemon/store/readable.hpp"
@@ -92,6 +93,7 @@ class LocalImages final : public ImageService {
     explicit LocalImages(ImageServiceParts parts)
         : parts_(std::move(parts)),
           cache_(parts_.paths, parts_.pull.pool, parts_.cache_limit),
+          slots_(parts_.pull.executor),
           pulls_(parts_.pull.executor) {
         parts_.pull.in_use = &cache_.in_use();
     }
@@ -333,6 +335,7 @@ class LocalImages final : public ImageService {
 
     Task<api::ImageInfo> fetch(std::shared_ptr<OpenedImage> opened, std::string id,
                                std::uint64_t size, ProgressSink progress) {
+        const auto slot = co_await slots_.take(progress);
         const std::string final_path = parts_.paths.images() + "/" + id;
         PullRequest request;
         request.image = std::move(opened);
@@ -385,6 +388,7 @@ class LocalImages final : public ImageService {
 
     ImageServiceParts parts_;
     ImageCache cache_;
+    PullSlots slots_;
     SharedWork<api::ImageInfo> pulls_;
 };
 

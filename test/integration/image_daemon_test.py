@@ -263,6 +263,37 @@ class ManyClients(ImageCase):
         self.assertEqual(set(self.images()), {"client-0"})
 
 
+class Queue(ImageCase):
+    def begin(self, name, seed):
+        return self.start_pull(self.registry.image(name, [script_registry.tar({name: noise(1_000_000, seed)})]))
+
+    def is_queued(self, operation):
+        with subprocess.Popen(["curl", "-sSN", "--unix-socket", str(self.home.socket), "--max-time", "1",
+                               f"http://banger/v1/operations/{operation}/events"], stdout=subprocess.PIPE) as events:
+            return b'"stage":"queued"' in events.stdout.read()
+
+    def test_two_pulls_work_at_a_time_and_the_third_waits_its_turn(self):
+        self.home.json("image", "list")
+        self.registry.go_on.clear()
+        working = [self.begin("one:v1", 11), self.begin("two:v1", 12)]
+        wait_until(lambda: len(self.registry.asked("GET", "/blobs/")) == 4, "two downloads, config and layer")
+        waiting = [self.begin("three:v1", 13), self.begin("four:v1", 14)]
+        archive = self.home.dir / "image.tar"
+        archive.write_bytes(script_registry.docker_archive([script_registry.tar({"five": noise(3_000_000, 15)})], "five:v1"))
+        waiting.append(self.curl("/v1/images", "-X", "POST", "-H", "Content-Type: application/x-tar", "-T", str(archive))["id"])
+        for operation in waiting:
+            wait_until(lambda operation=operation: self.is_queued(operation), "a place in the queue")
+        for operation in working:
+            self.assertFalse(self.is_queued(operation))
+        self.curl(f"/v1/operations/{waiting[0]}", "-X", "DELETE")
+        self.assertEqual(self.end_of(waiting[0])["state"], "cancelled")
+        self.registry.go_on.set()
+        for operation in working + waiting[1:]:
+            self.assertEqual(self.end_of(operation)["state"], "succeeded")
+        self.assertEqual(set(self.images()), {"one-v1", "two-v1", "four-v1", "five-v1"})
+        self.assert_nothing_left()
+
+
 class Cache(ImageCase):
     base = script_registry.tar({"base": noise(1_000_000, 3)})
 
