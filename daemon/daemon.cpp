@@ -130,7 +130,8 @@ class Daemon {
                                       .pool = pulls_,
                                       .buffers = buffers_,
                                       .ring = ring_.get(),
-                                      .disk_reserve = config_.disk_reserve};
+                                      .disk_reserve = config_.disk_reserve,
+                                      .keeps_partials = [this] { return stop_requested_; }};
         const auto registries = registry_settings(config_);
         catalogs_ = catalog::make_catalog_service({.executor = executor,
                                                    .pool = pool_,

@@ -14,6 +14,9 @@
 namespace banger::image {
 namespace {
 
+/// A download that was cut off longer ago will hardly be asked for again.
+constexpr std::chrono::hours kPartialAge{24};
+
 /// What of an image's manifest.json is of interest here.
 struct RecordedLayer {
     std::string digest;
@@ -82,6 +85,11 @@ Task<api::ImageCachePruned> ImageCache::prune(std::vector<api::ImageInfo> images
             pruned.blobs.push_back(
                 to_api(blob, found == users.end() ? std::vector<std::string>{} : found->second));
         }
+        for (const auto& partial : blobs_.list_partials_blocking()) {
+            if (!request.dry_run && !blobs_.remove_partial_blocking(partial.digest)) continue;
+            pruned.bytes += partial.size;
+            pruned.blobs.push_back(to_api(partial, {}));
+        }
         return pruned;
     });
 }
@@ -120,6 +128,11 @@ bool ImageCache::evict(const CachedBlob& blob) {
 void ImageCache::shrink_blocking() {
     const auto blobs = blobs_.list_blocking();
     auto bytes = sum(blobs);
+    for (const auto& partial : blobs_.list_partials_blocking()) {
+        const auto age = std::chrono::system_clock::now() - partial.used_at;
+        const bool stays = age < kPartialAge && bytes + partial.size <= limit_;
+        if (stays || !blobs_.remove_partial_blocking(partial.digest)) bytes += partial.size;
+    }
     for (const auto& blob : blobs) {
         if (bytes <= limit_) return;
         if (!evict(blob)) continue;

@@ -30,7 +30,8 @@ class ImageCache {
     /// Removes the blobs that no image is made of; with `all`, those too.
     Task<api::ImageCachePruned> prune(std::vector<api::ImageInfo> images,
                                       api::ImageCachePruneRequest request);
-    /// Down to the limit. Never throws but when cancelled: what cannot be removed is logged.
+    /// Down to the limit; downloads that were cut off a day ago go as well. Never throws but when
+    /// cancelled: what cannot be removed is logged.
     Task<void> shrink();
     BlobsInUse& in_use() { return in_use_; }
 

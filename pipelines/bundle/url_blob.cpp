@@ -33,6 +33,8 @@ class UrlBlob final : public image::BlobStream {
           size_(size),
           retries_(settings.retry) {}
 
+    void skip(std::uint64_t bytes) override { offset_ = bytes; }
+
     Task<std::size_t> read_some(std::span<std::byte> buffer) override {
         while (offset_ < size_) {
             std::exception_ptr cut;

@@ -37,12 +37,35 @@ std::vector<std::vector<std::size_t>> group_by_blob(const Manifest& manifest) {
 }
 
 /// Null, too, when the cache takes nothing: a pull can do without.
-std::unique_ptr<BlobCache::Writer> begin_copy(const BlobCache* cache, const Descriptor& layer) try {
-    return cache ? cache->begin(layer.digest, layer.size) : nullptr;
+std::unique_ptr<BlobCache::Writer> begin_copy(const BlobCache* cache, const Descriptor& layer,
+                                              bool resume) try {
+    return cache ? cache->begin(layer.digest, layer.size, resume) : nullptr;
 } catch (const Error& error) {
     spdlog::warn("layer {} is not cached: {}", layer.digest.short_hex(), error.what());
     return nullptr;
 }
+
+/// First what an earlier download has left, then what comes from `rest`.
+ReadChunk read_after(const BlobCache::Writer& copy, ReadChunk rest) {
+    return [&copy, rest = std::move(rest), at = std::uint64_t{0}](Chunk& chunk) mutable {
+        if (at == copy.resumed()) return rest(chunk);
+        if (!chunk.memory) {
+            chunk.memory = std::make_unique_for_overwrite<std::byte[]>(Chunk::kCapacity);
+        }
+        chunk.size = copy.read_resumed(at, chunk.writable());
+        at += chunk.size;
+        return true;
+    };
+}
+
+/// Leaves a copy that was cut off by a stop for the next start.
+struct LeaveAtStop {
+    const PullContext& context;
+    BlobCache::Writer* copy;
+    ~LeaveAtStop() {
+        if (copy && context.keeps_partials && context.keeps_partials()) copy->leave();
+    }
+};
 
 /// What a copy in the cache may be guilty of; a full disk or a cancellation is not its fault.
 bool is_damage(const Error& error) {
@@ -91,18 +114,24 @@ Task<void> LayerPuller::take_blobs() {
 Task<void> LayerPuller::pull_layer(std::size_t layer) {
     const auto& descriptor = image_.manifest.layers[layer];
     if (cache_ && co_await decode_cached(layer)) co_return;
-    for (;;) {
+    for (bool may_resume = true;;) {
         std::exception_ptr damaged;
+        bool resumed = false;
         try {
             auto blob = co_await source_.open_blob(descriptor);
-            const auto copy = begin_copy(cache_, descriptor);
+            const auto copy = begin_copy(cache_, descriptor, may_resume);
+            const LeaveAtStop leave{context_, copy.get()};
+            resumed = blob.stream && copy && copy->resumed() > 0;
+            if (resumed) blob.stream->skip(copy->resumed());
             contents_[layer] = co_await decode(layer, std::move(blob), copy.get());
             co_return;
         } catch (const Error& error) {
             if (error.code() != Errc::digest_mismatch) throw;
             damaged = std::current_exception();
         }
-        if (!source_.distrust(descriptor)) std::rethrow_exception(damaged);
+        // What an earlier download had left comes under suspicion first.
+        may_resume = false;
+        if (!resumed && !source_.distrust(descriptor)) std::rethrow_exception(damaged);
         // As after a damaged copy in the cache: the same blocks again.
         co_await file_.flush();
     }
@@ -130,8 +159,10 @@ Task<bool> LayerPuller::decode_cached(std::size_t layer) {
 
 Task<TarContents> LayerPuller::decode(std::size_t layer, Blob blob, BlobCache::Writer* copy) {
     TarContents contents;
+    const bool is_stream = blob.stream != nullptr;
     co_await work_through(
         context_, blob, profile_.network, [&](ReadChunk read, std::stop_token stop) {
+            if (is_stream && copy && copy->resumed() > 0) read = read_after(*copy, std::move(read));
             contents = decode_blocking(layer, std::move(read), copy, std::move(stop));
         });
     co_return contents;

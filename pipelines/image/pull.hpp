@@ -3,6 +3,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/describe.hpp>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -43,6 +44,9 @@ struct PullContext {
     Uring* ring = nullptr;
     std::uint64_t disk_reserve = 0;  ///< bytes of the disk that stay free; 0: see SpaceGuard
     BlobsInUse* in_use = nullptr;    ///< is told which blobs a pull counts on; may be null
+    /// Whether downloads that are cut off now are to be gone on with later: a stop, not a
+    /// cancellation. Called on the loop's thread; empty means never.
+    std::function<bool()> keeps_partials{};
 };
 
 struct PullRequest {

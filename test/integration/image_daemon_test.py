@@ -263,6 +263,72 @@ class ManyClients(ImageCase):
         self.assertEqual(set(self.images()), {"client-0"})
 
 
+class Resume(ImageCase):
+    SIZE = 20_000_000
+    SMALL = 3 << 20  # under way when the daemon ended, or not yet written
+
+    def begin(self):
+        """A pull that has half of its one layer, and how its file in the cache is found."""
+        self.reference = self.registry.image("big:v1", [script_registry.tar({"big": noise(self.SIZE, 21)})])
+        self.home.json("image", "list")
+        self.registry.go_on.clear()
+        operation = self.start_pull(self.reference)
+        wait_until(lambda: sum(path.stat().st_size for path in self.partials()) > self.SIZE // 2 - self.SMALL, "the first half")
+        return operation
+
+    def partials(self):
+        return [path for path in self.home.cache.rglob("*") if path.name.endswith(".partial")]
+
+    def pull_again(self):
+        self.registry.go_on.set()
+        image = json.loads(self.home.banger("image", "pull", self.reference, "--json", check=0).stdout)
+        subprocess.run(["/sbin/e2fsck", "-fn", image["rootfs_path"]], check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertEqual(self.partials(), [])
+        self.assert_nothing_left()
+
+    def test_a_killed_daemons_download_goes_on_where_it_was(self):
+        self.begin()
+        self.home.kill_daemon()
+        self.pull_again()
+        self.assertLessEqual(self.registry.sent, self.SIZE + self.SMALL)
+
+    def test_so_does_that_of_one_that_was_stopped(self):
+        self.begin()
+        self.home.banger("daemon", "stop", check=0)
+        self.assertEqual(len(self.partials()), 1)
+        self.pull_again()
+        self.assertLessEqual(self.registry.sent, self.SIZE + self.SMALL)
+
+    def test_a_cancelled_pull_leaves_nothing_of_its_download(self):
+        operation = self.begin()
+        self.curl(f"/v1/operations/{operation}", "-X", "DELETE")
+        self.assertEqual(self.end_of(operation)["state"], "cancelled")
+        self.assertEqual(self.partials(), [])
+
+    def test_what_was_left_is_not_trusted(self):
+        self.begin()
+        self.home.kill_daemon()
+        with open(self.partials()[0], "r+b") as partial:
+            partial.seek(1_000_000)
+            partial.write(b"garbage")
+        self.pull_again()
+        self.assertGreater(self.registry.sent, self.SIZE * 3 // 2 - self.SMALL)
+
+    def test_what_was_left_goes_when_it_is_old_and_when_the_cache_is_pruned(self):
+        for prunes in (True, False):
+            self.begin()
+            self.home.kill_daemon()
+            if prunes:
+                would = self.home.json("image", "cache", "prune", "--dry-run")
+                self.assertEqual(len(would["blobs"]), 1)
+                self.assertEqual(self.home.json("image", "cache", "prune"), would)
+            else:
+                os.utime(self.partials()[0], (0, 0))
+                self.home.json("image", "list")
+            wait_until(lambda: not self.partials(), "the sweep")
+            self.registry.go_on.set()
+
+
 class Queue(ImageCase):
     def begin(self, name, seed):
         return self.start_pull(self.registry.image(name, [script_registry.tar({name: noise(1_000_000, seed)})]))

@@ -54,6 +54,7 @@ class ScriptRegistry:
         self.blobs = {}
         self.go_on = threading.Event()  # while clear, blobs stop half-way
         self.go_on.set()
+        self.sent = 0  # bytes of layers
         self.gone = 0  # clients that went away during a blob
         self.lock = threading.Lock()
         registry = self
@@ -119,20 +120,28 @@ class ScriptRegistry:
             self.documents.setdefault(path, ("application/json", b"{}"))
         kind, content = self.documents.get(path) or ("application/octet-stream",
                                                      self.blobs.get(path.rpartition("/blobs/")[2]))
-        handler.send_response(404 if content is None else 200)
+        start = int(handler.headers.get("Range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+        handler.send_response(404 if content is None else 206 if start else 200)
         content = content or b"{}"
+        if start:
+            handler.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         handler.send_header("Content-Type", kind)
-        handler.send_header("Content-Length", str(len(content)))
+        handler.send_header("Content-Length", str(len(content) - start))
         handler.send_header("Docker-Content-Digest", digest_of(content))
         handler.end_headers()
         if handler.command == "HEAD":
             return
-        self.send(handler, content, is_layer="/blobs/" in path and len(content) > PIECE)
+        self.send(handler, content, start, is_layer="/blobs/" in path and len(content) > PIECE)
 
-    def send(self, handler, content, is_layer):
-        half = len(content) // 2 if is_layer else 0
+    def count(self, content):
+        with self.lock:
+            self.sent += len(content)
+        return content
+
+    def send(self, handler, content, start, is_layer):
+        half = max(len(content) // 2, start) if is_layer else start
         try:
-            handler.wfile.write(content[:half])
+            handler.wfile.write(self.count(content[start:half]))
             handler.wfile.flush()
             while is_layer and not self.go_on.wait(0.02):
                 # Nothing comes from a client that waits for the rest but its end.
@@ -143,7 +152,7 @@ class ScriptRegistry:
                 except TimeoutError:
                     pass
                 handler.connection.settimeout(None)
-            handler.wfile.write(content[half:])
+            handler.wfile.write(self.count(content[half:]))
         except OSError:
             with self.lock:
                 self.gone += 1

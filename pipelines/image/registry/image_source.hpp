@@ -21,6 +21,9 @@ namespace banger::image {
 class BlobStream {
   public:
     virtual ~BlobStream() = default;
+    /// Before the first read: the first `bytes` are not wanted, and not asked for where the source
+    /// can leave them out.
+    virtual void skip(std::uint64_t bytes) = 0;
     /// Up to buffer.size() bytes; 0 at the end.
     virtual Task<std::size_t> read_some(std::span<std::byte> buffer) = 0;
 };

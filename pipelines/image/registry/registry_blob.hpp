@@ -11,6 +11,7 @@ namespace banger::image {
 class RegistryBlob : public BlobStream {
   public:
     RegistryBlob(RegistryClient& client, Descriptor descriptor);
+    void skip(std::uint64_t bytes) override { offset_ = bytes; }
     Task<std::size_t> read_some(std::span<std::byte> buffer) override;
 
   private:
@@ -38,7 +39,7 @@ class RegistryBlob : public BlobStream {
     std::size_t place_ = 0;
     Retries retries_;
     std::unique_ptr<HttpResponse> response_;
-    std::uint64_t offset_ = 0;       ///< bytes delivered
+    std::uint64_t offset_ = 0;       ///< bytes delivered or skipped
     std::uint64_t since_reset_ = 0;  ///< of them, since the tries were last counted afresh
     bool ranges_ = true;
 };

@@ -159,3 +159,56 @@ TEST_CASE("an image's date is read, and a senseless one replaced") {
         CHECK(creation_time(text) == 1577836800);
     }
 }
+
+TEST_CASE("what a writer has left is gone on with, in whole chunks, by one writer at a time") {
+    const test::TempDir dir;
+    const BlobCache cache(dir.path());
+    std::string content(700'000, 'a');
+    content[600'000] = 'b';
+    const auto all = std::as_bytes(std::span(content));
+    {
+        const auto writer = cache.begin(sha256(content), content.size());
+        CHECK(writer->resumed() == 0);
+        writer->write(all.first(600'000));
+        CHECK(cache.list_partials_blocking().empty());
+        CHECK_FALSE(cache.remove_partial_blocking(sha256(content)));
+        const auto second = cache.begin(sha256(content), content.size());
+        CHECK(second->resumed() == 0);
+        CHECK(files_below(dir.path()) == 2);
+        writer->leave();
+        second->leave();
+    }
+    CHECK(files_below(dir.path()) == 1);
+    REQUIRE(cache.list_partials_blocking().size() == 1);
+    CHECK(cache.list_partials_blocking().front().digest == sha256(content));
+    CHECK(cache.list_blocking().empty());
+    const auto writer = cache.begin(sha256(content), content.size());
+    CHECK(writer->resumed() == 512 * 1024);
+    std::byte piece[3]{};
+    CHECK(writer->read_resumed(512 * 1024 - 2, piece) == 2);
+    CHECK(writer->read_resumed(512 * 1024, piece) == 0);
+    writer->write(all.first(500'000));
+    writer->write(all.subspan(500'000));
+    writer->keep();
+    std::ifstream file(dir / ("oci/blobs/sha256/" + sha256(content).hex), std::ios::binary);
+    CHECK(std::string(std::istreambuf_iterator<char>(file), {}) == content);
+    CHECK(files_below(dir.path()) == 1);
+}
+
+TEST_CASE("what a writer has left is dropped when it is too long, unwanted or in the way") {
+    const test::TempDir dir;
+    const BlobCache cache(dir.path());
+    const std::string content(600'000, 'a');
+    const auto leave = [&] {
+        const auto writer = cache.begin(sha256(content), content.size());
+        writer->write(std::as_bytes(std::span(content)));
+        writer->leave();
+    };
+    leave();
+    CHECK(cache.begin(sha256(content), 599'999)->resumed() == 0);
+    leave();
+    CHECK(cache.begin(sha256(content), content.size(), false)->resumed() == 0);
+    leave();
+    CHECK(cache.remove_partial_blocking(sha256(content)));
+    CHECK(files_below(dir.path()) == 0);
+}
