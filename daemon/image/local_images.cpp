@@ -14,6 +14,7 @@
 #include "daemon/image/catalog_service.hpp"
 #include "daemon/image/directories.hpp"
 #include "daemon/image/image_cache.hpp"
+#include "daemon/image/image_info.hpp"
 #include "daemon/image/names.hpp"
 #include "daemon/image/pull_slots.hpp"
 #include "daemon/image/registered_images.hpp"
@@ -27,8 +28,6 @@
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/json.hpp"
 #include "pipelines/io/shield.hpp"
-#include "pipelines/io/time.hpp"
-#include "pipelines/io/utf8.hpp"
 
 namespace banger::image {
 namespace {
@@ -62,30 +61,6 @@ store::Record to_record(const api::ImageInfo& info) {
 
 api::ImageInfo from_record(const store::Record& record) {
     return from_json<api::ImageInfo>(record.document, record.name);
-}
-
-api::ImageInfo describe(const PulledImage& pulled, const std::string& id, const Paths& paths) {
-    api::ImageInfo info;
-    info.id = id;
-    info.reference = pulled.reference;
-    info.digest = pulled.digest.to_string();
-    info.arch = pulled.config.architecture;
-    info.rootfs_path = paths.images() + "/" + id + "/rootfs.ext4";
-    info.size = pulled.size;
-    info.used_bytes = pulled.used_bytes;
-    info.download_bytes = pulled.download_bytes;
-    info.layers = pulled.layers;
-    info.env = pulled.config.env;
-    info.entrypoint = pulled.config.entrypoint;
-    info.cmd = pulled.config.cmd;
-    info.working_dir = pulled.config.working_dir;
-    info.user = pulled.config.user;
-    info.created_at = now_rfc3339();
-    // They name files, whose names may be any bytes.
-    for (const auto& warning : pulled.warnings) {
-        info.warnings.push_back(replace_invalid_utf8(warning));
-    }
-    return info;
 }
 
 class LocalImages final : public ImageService {
@@ -346,7 +321,7 @@ class LocalImages final : public ImageService {
         const auto pulled = co_await image::pull(parts_.pull, request, std::move(progress));
         co_await shielded(publish(parts_.pull.pool, staging.path(), final_path));
         co_await shielded(cache_.shrink());
-        co_return describe(pulled, id, parts_.paths);
+        co_return describe_image(pulled, id, parts_.paths.images() + "/" + id);
     }
 
     // Puts the name on the content; what the name stood for before goes when nobody else uses it.

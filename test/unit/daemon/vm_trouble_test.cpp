@@ -112,6 +112,10 @@ struct NoImages final : image::ImageService {
                                       ProgressSink) override {
         co_return api::ImageInfo();
     }
+    Task<api::ImageInfo> register_image(api::ImageRegisterRequest) override {
+        co_return api::ImageInfo();
+    }
+    Task<api::ImageInfo> promote(std::string, ProgressSink) override { co_return api::ImageInfo(); }
     Task<void> check_registry(api::RegistryCheckRequest) override { co_return; }
     Task<void> remove(std::string) override { co_return; }
     Task<api::ImageCacheInfo> cache() override { co_return api::ImageCacheInfo(); }
@@ -129,7 +133,16 @@ struct NoKernels final : kernel::KernelService {
     Task<api::KernelInfo> import(api::KernelImportRequest, ProgressSink) override {
         co_return api::KernelInfo();
     }
-    Task<void> remove(std::string) override { co_return; }
+    Task<api::KernelInfo> pull(api::KernelPullRequest, ProgressSink) override {
+        co_return api::KernelInfo();
+    }
+    Task<api::KernelInfo> find_or_pull(std::string, ProgressSink) override {
+        co_return api::KernelInfo();
+    }
+    Task<api::KernelInfo> import_files(std::string, kernel::KernelPaths, ProgressSink) override {
+        co_return api::KernelInfo();
+    }
+    Task<void> remove(std::string, bool) override { co_return; }
     Task<void> reconcile() override { co_return; }
 };
 

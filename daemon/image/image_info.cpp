@@ -1,0 +1,34 @@
+#include "daemon/image/image_info.hpp"
+
+#include "pipelines/image/pull.hpp"
+#include "pipelines/io/time.hpp"
+#include "pipelines/io/utf8.hpp"
+
+namespace banger::image {
+
+api::ImageInfo describe_image(const PulledImage& pulled, const std::string& id,
+                              const std::string& directory) {
+    api::ImageInfo info;
+    info.id = id;
+    info.reference = pulled.reference;
+    info.digest = pulled.digest.to_string();
+    info.arch = pulled.config.architecture;
+    info.rootfs_path = directory + "/rootfs.ext4";
+    info.size = pulled.size;
+    info.used_bytes = pulled.used_bytes;
+    info.download_bytes = pulled.download_bytes;
+    info.layers = pulled.layers;
+    info.env = pulled.config.env;
+    info.entrypoint = pulled.config.entrypoint;
+    info.cmd = pulled.config.cmd;
+    info.working_dir = pulled.config.working_dir;
+    info.user = pulled.config.user;
+    info.created_at = now_rfc3339();
+    // They name files, whose names may be any bytes.
+    for (const auto& warning : pulled.warnings) {
+        info.warnings.push_back(replace_invalid_utf8(warning));
+    }
+    return info;
+}
+
+}  // namespace banger::image
