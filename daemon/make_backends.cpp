@@ -1,6 +1,7 @@
 #include "daemon/make_backends.hpp"
 
 #include <optional>
+#include <utility>
 
 #include "daemon/process_setup.hpp"
 #include "daemon/vm/firecracker_backend.hpp"
@@ -30,12 +31,17 @@ Task<std::string> examine_firecracker(vm::FirecrackerOptions& options, const vm:
     co_return "";
 }
 
+/// Nothing carries frames without the launcher: QEMU has a network of its own, then.
+std::optional<vm::UserNetwork> if_launched(std::optional<vm::UserNetwork> network) {
+    return find_program(find_launcher()) ? std::move(network) : std::nullopt;
+}
+
 Task<vm::QemuOptions> qemu_options(BlockingPool& pool, const Config& config, bool kvm) {
     vm::QemuOptions options{.binary = config.qemu,
                             .kvm = kvm,
                             .tsc_khz = {},
                             .launcher = find_launcher(),
-                            .network = vm::find_socket_network()};
+                            .network = if_launched(vm::find_socket_network())};
     if (!kvm) {
         options.tsc_khz =
             co_await run_blocking(pool, [](std::stop_token) { return vm::tsc_khz_blocking(); });
@@ -51,7 +57,7 @@ Task<std::unique_ptr<vm::Backends>> make_backends(boost::asio::any_io_executor e
     auto backends = std::make_unique<vm::Backends>(kvm.reason);
     vm::FirecrackerOptions firecracker{.binary = config.firecracker,
                                        .launcher = find_launcher(),
-                                       .network = vm::find_tap_network()};
+                                       .network = if_launched(vm::find_tap_network())};
     auto unfit = co_await examine_firecracker(firecracker, kvm);
     backends->add(vm::make_firecracker_backend(executor, std::move(firecracker)), std::move(unfit));
     auto qemu = co_await qemu_options(pool, config, kvm.usable);
