@@ -59,7 +59,10 @@ Task<int> write_in_guest(VmHost& host) {
 TEST_CASE("a VM is paused when its host's disk fills up, and sees no I/O error") {
     VmHost host(24ull << 20);
     SmallDisk disk(host.paths().vms(), "256m");
-    if (!disk) return WARN("skipped: only root may mount a small disk");
+    if (!disk) {
+        WARN("skipped: only root may mount a small disk");
+        return;
+    }
     host.boot("writer");
     const auto ballast = host.paths().vms() + "/ballast";
     fill(ballast, 160 << 20);

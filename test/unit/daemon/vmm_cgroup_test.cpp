@@ -51,10 +51,14 @@ TEST_CASE("a VMM may take its guest's memory and what it needs itself") {
 TEST_CASE("a VMM's cgroup is named by its VM, swept when it is nobody's, and leaves nothing") {
     test::TempDir state;
     const auto groups = VmmCgroups::find_blocking(state.path());
-    if (!groups.available()) return WARN("skipped: " + groups.lack());
+    if (!groups.available()) {
+        WARN("skipped: " << groups.lack());
+        return;
+    }
     Sleeper vmm;
     if (!groups.place_blocking("0123456789ab", vmm.pid, {256 << 20, 64, 2})) {
-        return WARN("skipped: this process may not move another one");
+        WARN("skipped: this process may not move another one");
+        return;
     }
     CHECK(vmm.group().find("/0123456789ab\n") != std::string::npos);
     const auto path = groups.path_of("0123456789ab");
