@@ -9,7 +9,7 @@ namespace {
 class Place {
   public:
     Place(std::list<char>& queue, Notifier& changed)
-        : queue_(queue), changed_(changed), at_(queue.insert(queue.end(), {})) {}
+        : queue_(queue), changed_(changed), at_(queue.emplace(queue.end())) {}
     ~Place() {
         queue_.erase(at_);
         changed_.notify();

@@ -334,7 +334,7 @@ class Queue(ImageCase):
         return self.start_pull(self.registry.image(name, [script_registry.tar({name: noise(1_000_000, seed)})]))
 
     def is_queued(self, operation):
-        with subprocess.Popen(["curl", "-sSN", "--unix-socket", str(self.home.socket), "--max-time", "1",
+        with subprocess.Popen(["curl", "-sN", "--unix-socket", str(self.home.socket), "--max-time", "1",
                                f"http://banger/v1/operations/{operation}/events"], stdout=subprocess.PIPE) as events:
             return b'"stage":"queued"' in events.stdout.read()
 
