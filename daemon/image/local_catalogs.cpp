@@ -130,7 +130,10 @@ class LocalCatalogs final : public CatalogService {
         co_return infos;
     }
 
-    Task<void> remove(std::string name) override { co_await shielded(forget(find_catalog(name))); }
+    Task<void> remove(std::string name) override {
+        const auto loaded = find_catalog(name);
+        co_await shielded(forget(loaded));
+    }
 
     Task<std::optional<api::AvailableEntry>> find(std::string_view type,
                                                   std::string name) override {

@@ -58,6 +58,7 @@ Task<kernel::KernelManifest> pull_kernel_bundle(image::PullContext context, Bund
 Task<kernel::KernelManifest> pull_kernel_deb(image::PullContext context, BundleRequest request,
                                              kernel::KernelImportOptions options,
                                              ProgressSink progress) {
+    options.source = request.url;
     const auto file = open_nameless(request.staging_dir);
     image::PullProfile profile;
     std::optional<kernel::KernelManifest> manifest;

@@ -82,7 +82,7 @@ KernelManifest finish_import(KernelStaging& staging, const KernelImportOptions& 
     manifest.version = facts.version;
     manifest.arch = options.arch;
     manifest.distro = options.distro;
-    manifest.source = source;
+    manifest.source = options.source.empty() ? source : options.source;
     manifest.pvh = facts.pvh;
     manifest.created_at = now_rfc3339();
     manifest.files = staging.files();

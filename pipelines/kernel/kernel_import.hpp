@@ -40,6 +40,7 @@ struct KernelImportOptions {
     std::string name;
     std::string distro;
     std::string arch = "x86_64";
+    std::string source = {};  ///< what the manifest says of where it is from; empty: the path
 };
 
 /// From a directory with vmlinux (an ELF, or a bzImage named vmlinux or vmlinuz), optional

@@ -36,6 +36,12 @@ class Files(http.server.ThreadingHTTPServer):
             def log_message(self, *_):
                 pass
 
+            def copyfile(self, source, outputfile):
+                try:
+                    super().copyfile(source, outputfile)
+                except ConnectionError:
+                    pass  # a client that has seen enough
+
         super().__init__(("127.0.0.1", 0), Handler)
         self.thread = threading.Thread(target=self.serve_forever)
         self.thread.start()
