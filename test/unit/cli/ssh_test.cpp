@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "cli/vm_ssh.hpp"
 #include "pipelines/io/subprocess.hpp"
 #include "test/support/catch.hpp"
@@ -7,6 +5,7 @@
 
 using namespace banger;
 using namespace banger::cli;
+using namespace banger::test;
 
 namespace {
 
