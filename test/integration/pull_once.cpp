@@ -26,7 +26,8 @@ int main(int count, char** arguments) {
     {
         banger::test::PullFixture fixture;
         try {
-            fixture.pull(arguments[1]);
+            // Who runs it has a limit of its own.
+            fixture.pull(arguments[1], {.limit = std::chrono::hours(1)});
         } catch (const banger::Error& error) {
             outcome = error.what();
         }

@@ -78,7 +78,7 @@ image::PulledImage PullFixture::pull(const std::string& source, const PullSetup&
                                      .parallel_layers = setup.parallel_layers,
                                      .registries = setup.registries,
                                      .credential = setup.credential};
-    return run_task(pull_with_ring(pool, buffers, setup, request, sink));
+    return run_task(pull_with_ring(pool, buffers, setup, request, sink), setup.limit);
 }
 
 Error PullFixture::failure(const std::string& source, const PullSetup& setup) {

@@ -22,6 +22,8 @@ struct PullSetup {
     image::Credential credential;
     /// Cancels the pull after this long.
     std::optional<std::chrono::milliseconds> cancel_after;
+    /// When the test gives up on it.
+    std::chrono::seconds limit{60};
 };
 
 /// Pulls the way the daemon does: one loop, a pool, a ring, a cache that stays from pull to pull.
