@@ -257,7 +257,8 @@ class LocalImages final : public ImageService {
             auto work = [this, entry](ProgressSink sink) {
                 return fetch_bundle(parts_, entry, std::move(sink));
             };
-            info = co_await pulls_.join(id, work, std::move(progress));
+            info =
+                co_await pulls_.join(id, slots_.in_turn<api::ImageInfo>(work), std::move(progress));
         }
         info->name = request.name.value_or(entry.name);
         if (request.kernel_ref) info->kernel_ref = *request.kernel_ref;
@@ -287,7 +288,8 @@ class LocalImages final : public ImageService {
             auto work = [this, opened, id, size](ProgressSink sink) {
                 return fetch(opened, id, size, std::move(sink));
             };
-            info = co_await pulls_.join(id, work, std::move(progress));
+            info =
+                co_await pulls_.join(id, slots_.in_turn<api::ImageInfo>(work), std::move(progress));
         }
         info->source_digest = opened->image().source.to_string();
         co_return *info;
@@ -310,7 +312,6 @@ class LocalImages final : public ImageService {
 
     Task<api::ImageInfo> fetch(std::shared_ptr<OpenedImage> opened, std::string id,
                                std::uint64_t size, ProgressSink progress) {
-        const auto slot = co_await slots_.take(progress);
         const std::string final_path = parts_.paths.images() + "/" + id;
         PullRequest request;
         request.image = std::move(opened);

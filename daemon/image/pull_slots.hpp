@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <list>
 #include <utility>
 
@@ -36,7 +37,23 @@ class PullSlots {
     /// Reports stage "queued" once when it has to wait. The slots outlive it.
     Task<Slot> take(ProgressSink progress);
 
+    /// The same work, begun when its turn comes.
+    template <class Result>
+    std::function<Task<Result>(ProgressSink)> in_turn(
+        std::function<Task<Result>(ProgressSink)> work) {
+        return [this, work = std::move(work)](ProgressSink progress) {
+            return run<Result>(*this, work, std::move(progress));
+        };
+    }
+
   private:
+    template <class Result>
+    static Task<Result> run(PullSlots& slots, std::function<Task<Result>(ProgressSink)> work,
+                            ProgressSink progress) {
+        const auto slot = co_await slots.take(progress);
+        co_return co_await work(std::move(progress));
+    }
+
     void end_turn() {
         ++free_;
         changed_.notify();
