@@ -133,15 +133,18 @@ class ScriptRegistry:
             return
         self.send(handler, content, start, is_layer="/blobs/" in path and len(content) > PIECE)
 
-    def count(self, content):
-        with self.lock:
-            self.sent += len(content)
-        return content
+    def write(self, handler, content):
+        """Piece by piece, so that what a client that has gone did not take is not counted as sent."""
+        for at in range(0, len(content), PIECE):
+            piece = content[at:at + PIECE]
+            handler.wfile.write(piece)
+            with self.lock:
+                self.sent += len(piece)
 
     def send(self, handler, content, start, is_layer):
         half = max(len(content) // 2, start) if is_layer else start
         try:
-            handler.wfile.write(self.count(content[start:half]))
+            self.write(handler, content[start:half])
             handler.wfile.flush()
             while is_layer and not self.go_on.wait(0.02):
                 # Nothing comes from a client that waits for the rest but its end.
@@ -152,7 +155,7 @@ class ScriptRegistry:
                 except TimeoutError:
                     pass
                 handler.connection.settimeout(None)
-            handler.wfile.write(self.count(content[half:]))
+            self.write(handler, content[half:])
         except OSError:
             with self.lock:
                 self.gone += 1
