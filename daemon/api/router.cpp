@@ -30,15 +30,15 @@ struct ParamRule {
     std::size_t max_size;
 };
 constexpr ParamRule kParamRules[] = {
-    {"vm", "VM name or id", "-", 63},
-    {"image", "image name", "-._:/@+", 512},
-    {"kernel", "kernel name", "-._+", 128},
+    {"vm", "VM name or id", "-", 63},       {"image", "image name", "-._:/@+", 512},
+    {"kernel", "kernel name", "-._+", 128}, {"catalog", "catalog name", "-._", 128},
     {"id", "operation id", "-", 32},
 };
 
 void check_param(std::string_view name, std::string_view value) {
     const auto* rule = std::find_if(std::begin(kParamRules), std::end(kParamRules),
                                     [&](const auto& candidate) { return candidate.name == name; });
+    if (rule == std::end(kParamRules)) fail(Errc::internal, "no rule says what a {} may be", name);
     const auto fits = [&](unsigned char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                rule->extra_characters.find(static_cast<char>(c)) != std::string_view::npos;
