@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <boost/asio/ip/v6_only.hpp>
+#include <utility>
 
 #include "daemon/net/splice.hpp"
 #include "pipelines/io/error.hpp"
@@ -153,10 +154,14 @@ Task<void> PortForwards::accept(std::shared_ptr<Forward> forward) {
             spdlog::warn("cannot accept at {}: {}", to_string(forward->at), error.message());
             co_await sleep_for(kAcceptAgain);
         } else if (connections_ >= limits_.connections) {
-            spdlog::warn("{} has {} connections already: another one is reset",
-                         to_string(forward->at), connections_);
+            // Said once: a flood must not fill the log.
+            if (!std::exchange(full_, true)) {
+                spdlog::warn("{} has {} connections already: more are reset",
+                             to_string(forward->at), connections_);
+            }
             reset(socket);
         } else {
+            full_ = false;
             running_->spawn(serve(std::move(socket), forward->guest_port));
         }
     }

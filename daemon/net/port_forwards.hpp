@@ -65,6 +65,7 @@ class PortForwards {
     Dial dial_;
     std::map<HostPort, std::shared_ptr<Forward>> forwards_;
     std::size_t connections_ = 0;
+    bool full_ = false;             ///< has said that connections are reset
     TaskGroup* running_ = nullptr;  ///< the children of run()
     Notifier never_;
 };

@@ -66,4 +66,11 @@ Backend& Backends::choose(const BackendWish& wish) const {
     return *entry.backend;
 }
 
+std::string Backends::owner_blocking(const std::string& directory) const {
+    for (const auto& entry : entries_) {
+        if (entry.backend->find_orphan_blocking(directory)) return entry.backend->name();
+    }
+    return entries_.front().backend->name();
+}
+
 }  // namespace banger::vm

@@ -33,6 +33,9 @@ class Backends {
     /// For a new VM. Throws Error{invalid_argument} for an unknown name, Error{unavailable} when
     /// the one that is asked for is unfit, Error{unsupported} when hardware is required in vain.
     Backend& choose(const BackendWish& wish) const;
+    /// By which of them a VMM that belongs to that directory lives; the first one's name when none
+    /// does. For a VM whose record cannot be read. Blocks for milliseconds.
+    std::string owner_blocking(const std::string& directory) const;
 
   private:
     struct Entry {

@@ -21,7 +21,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMiB = 1 << 20;
-// QEMU by KVM took 70 MiB beside its guest's memory, with its disks busy.
+// Not measured where KVM works; generous, so that the kernel ends a guest that leaks, not one that
+// works.
 constexpr std::uint64_t kHardwareOverhead = 256 * kMiB;
 // An emulator's translated code takes up to 1 GiB (QEMU's tb-size).
 constexpr std::uint64_t kEmulationOverhead = 1536 * kMiB;
