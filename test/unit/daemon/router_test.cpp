@@ -44,6 +44,19 @@ TEST_CASE("a path with a parameter finds its route and is decoded") {
     CHECK(found.request.param("image") == "docker.io/library/debian:bookworm");
 }
 
+TEST_CASE("every route is reached, whatever its parameters are called") {
+    for (const auto& route : all_routes()) {
+        auto target = std::string(route.pattern);
+        if (auto begin = target.find('{'); begin != std::string::npos) {
+            target.replace(begin, target.find('}') - begin + 1, "a1");
+        }
+        const auto found = find(std::string(route.method), target);
+        INFO(found.body);
+        REQUIRE(found.route);
+        CHECK(found.route->pattern == route.pattern);
+    }
+}
+
 TEST_CASE("a literal path is no parameter and a longer one no shorter one") {
     CHECK(find("GET", "/v1/operations/op-0123456789ab/events").route->pattern ==
           "/v1/operations/{id}/events");
