@@ -33,10 +33,11 @@ void name_server(const std::string& address) {
     REQUIRE(::write(fd.get(), line.data(), line.size()) == static_cast<ssize_t>(line.size()));
 }
 
+/// Several times: slirp looks at resolv.conf once a second at most.
 Outcome fetch(VmHost& host, const std::string& server) {
     return shell(host, "traveller",
-                 "for i in 1 2 3; do timeout 20 wget -qO- http://" + server +
-                     ":8000/hello && exit 0; done; exit 1");
+                 "for i in 1 2 3 4 5; do timeout 20 wget -qO- http://" + server +
+                     ":8000/hello && exit 0; sleep 1; done; exit 1");
 }
 
 }  // namespace
