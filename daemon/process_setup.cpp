@@ -1,6 +1,7 @@
 #include "daemon/process_setup.hpp"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -26,6 +27,10 @@ using namespace std::chrono_literals;
 
 constexpr rlim_t kDescriptors = 65'536;
 constexpr auto kLockWait = 10s;
+// Without limits each thread of the pools has an arena of its own in the end, which keeps as much
+// as the largest thing it ever held.
+constexpr int kArenas = 4;
+constexpr int kLargeBuffer = 1 << 20;  ///< bytes; from there on freed memory goes back at once
 
 void make_closed_directory(const std::string& path) {
     make_directories_blocking(path);
@@ -48,6 +53,8 @@ std::string find_companion(const std::string& name) {
 
 void prepare_process() {
     ::umask(077);
+    ::mallopt(M_ARENA_MAX, kArenas);
+    ::mallopt(M_MMAP_THRESHOLD, kLargeBuffer);
     std::signal(SIGPIPE, SIG_IGN);
     // A write beyond RLIMIT_FSIZE is an error of that write, not our end.
     std::signal(SIGXFSZ, SIG_IGN);

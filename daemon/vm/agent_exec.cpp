@@ -56,12 +56,7 @@ class AgentExec final : public ExecSession {
             while (auto frame = reader_.next()) {
                 if (auto event = event_of(*frame)) co_return std::move(*event);
             }
-            auto bytes = co_await stream_.read();
-            if (bytes.empty()) {
-                fail(Errc::unavailable, "{} ended the command's stream without its exit status",
-                     peer_);
-            }
-            reader_.feed(bytes);
+            reader_.feed(co_await read());
         }
     }
 
@@ -72,6 +67,19 @@ class AgentExec final : public ExecSession {
     }
 
   private:
+    Task<std::vector<std::byte>> read() {
+        std::vector<std::byte> bytes;
+        try {
+            bytes = co_await stream_.read();
+        } catch (const Error& error) {
+            fail(error.code(), "{}; the command may run on, its output is lost", error.what());
+        }
+        if (bytes.empty()) {
+            fail(Errc::unavailable, "{} ended the command's stream without its exit status", peer_);
+        }
+        co_return bytes;
+    }
+
     std::optional<ExecEvent> event_of(ExecFrame& frame) const {
         using Kind = ExecEvent::Kind;
         switch (frame.channel) {
