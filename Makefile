@@ -1,7 +1,7 @@
 # What people type; everything real is in CMake, ctest and .ci/. `make help` lists it.
 PREFIX ?= /usr/local
 DESTDIR ?=
-BINARIES := banger bangerd banger-vsock-agent banger-vmm-launcher
+BINARIES := banger bangerd banger-vsock-agent banger-vmm-launcher banger-make-bundle
 CTEST := ctest --preset
 
 .PHONY: help run test test-long asan tsan build lint bench install uninstall clean
