@@ -159,6 +159,10 @@ Task<api::VmInfo> Service::create(api::VmCreateRequest request, ProgressSink pro
     std::exception_ptr error;
     try {
         auto held = co_await vm->lock.acquire();
+        // Whoever knew its name was first: nothing is to be made for it now.
+        if (vm->removed) {
+            fail(Errc::conflict, "vm '{}' was deleted while it was made", vm->record.name);
+        }
         co_await bring_up(vm, std::move(request), std::move(progress));
         co_return to_info(vm->record);
     } catch (...) {
