@@ -11,6 +11,9 @@ class ImageBudget {
     static constexpr std::uint64_t kMaxEntries = 5'000'000;
     static constexpr std::uint64_t kMaxBytes = 64ull << 30;
     static constexpr std::uint64_t kMaxMetadata = 1ull << 30;  ///< what is held in memory
+    /// What an entry's link, xattrs and extents may take in memory without being counted as more.
+    static constexpr std::uint64_t kEntryShare = 200;
+    static constexpr std::uint64_t kMaxBeyondShares = 32ull << 20;
 
     ImageBudget() = default;
     /// A share of `whole`: takes from it, and gives it all back at its end unless it is kept.
@@ -23,13 +26,15 @@ class ImageBudget {
     /// All throw Error{unsupported} beyond the limit.
     void take_entry();
     void take_bytes(std::uint64_t bytes);
-    void take_metadata(std::uint64_t bytes);
+    /// What an entry keeps in memory until the image is written: its path, and all the rest.
+    void take_metadata(std::uint64_t path_bytes, std::uint64_t rest_bytes);
 
   private:
     ImageBudget* whole_ = nullptr;
     std::atomic<std::uint64_t> entries_{0};
     std::atomic<std::uint64_t> bytes_{0};
     std::atomic<std::uint64_t> metadata_{0};
+    std::atomic<std::uint64_t> beyond_shares_{0};
 };
 
 }  // namespace banger::image

@@ -109,15 +109,12 @@ void add_acl(const std::string& text, AclKind kind, LayerEntry& out, WarningList
     }
 }
 
-/// What an entry keeps in memory until the image is written; its own struct is what kMaxEntries
-/// bounds.
-std::uint64_t metadata_bytes(const LayerEntry& entry) {
+void take_metadata(ImageBudget& budget, const LayerEntry& entry) {
     constexpr std::uint64_t kOverhead = 64;  // of an allocation or two
-    auto bytes = kOverhead + entry.path.size() + entry.link_target.size() +
-                 entry.extents.size() * sizeof(Extent);
+    auto rest = entry.link_target.size() + entry.extents.size() * sizeof(Extent);
     for (const auto& [name, value] : entry.attributes.xattrs)
-        bytes += kOverhead + name.size() + value.size();
-    return bytes;
+        rest += kOverhead + name.size() + value.size();
+    budget.take_metadata(kOverhead + entry.path.size(), rest);
 }
 
 /// What headers of their own say of the entry after them.
@@ -253,7 +250,7 @@ class TarReader {
         if (out.type == NodeType::regular && !out.is_hard_link) {
             read_content(header, pax, stored, out);
         }
-        budget_.take_metadata(metadata_bytes(out));
+        take_metadata(budget_, out);
         contents_.entries.add(out);
     }
 

@@ -135,6 +135,22 @@ TEST_CASE("a header that claims 8 GiB costs nothing of it") {
     }
 }
 
+TEST_CASE("large xattrs and link targets are limited together, and cheap") {
+    TarBuilder xattrs;
+    for (int index = 0; index < 1000; ++index)
+        xattrs.add({.path = fmt::format("f{:04}", index),
+                    .pax = {{"SCHILY.xattr.user.one", std::string(60'000, 'x')},
+                            {"SCHILY.xattr.user.two", std::string(60'000, 'x')}}});
+    CHECK_THAT(pull_layer({xattrs.finish(), Packing::zstd}),
+               ContainsSubstring("over the limit of 32 MiB"));
+    TarBuilder links;
+    for (int index = 0; index < 20'000; ++index)
+        links.add(
+            {.path = fmt::format("l{:05}", index), .type = '2', .link = std::string(4095, 'l')});
+    CHECK_THAT(pull_layer({links.finish(), Packing::zstd}),
+               ContainsSubstring("over the limit of 32 MiB"));
+}
+
 TEST_CASE("redirects without end are followed ten times") {
     std::string host;
     ScriptServer server([&](const ServerRequest& request) -> ServerReply {

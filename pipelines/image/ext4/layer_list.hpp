@@ -20,8 +20,8 @@ class LayerList {
 
     LayerList() = default;
     LayerList(const std::vector<LayerEntry>& entries);  // NOLINT: a short list is a list
-    LayerList(LayerList&&) = default;
-    LayerList& operator=(LayerList&&) = default;
+    LayerList(LayerList&&) noexcept = default;
+    LayerList& operator=(LayerList&&) noexcept = default;
 
     void add(const LayerEntry& entry);
     std::size_t size() const { return size_; }

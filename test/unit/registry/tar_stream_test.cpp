@@ -354,7 +354,7 @@ TEST_CASE("what an image keeps in memory is bounded, whichever part of an entry 
     const auto read = [&](std::uint64_t taken) {
         MemorySink sink;
         ImageBudget budget;
-        budget.take_metadata(taken);
+        budget.take_metadata(taken, 0);
         bool done = false;
         const auto next = [&]() -> std::span<const std::byte> {
             if (std::exchange(done, true)) return {};
@@ -365,6 +365,16 @@ TEST_CASE("what an image keeps in memory is bounded, whichever part of an entry 
     CHECK_NOTHROW(read(ImageBudget::kMaxMetadata - 52'000));
     CHECK_THROWS_WITH(read(ImageBudget::kMaxMetadata - 51'200),
                       "the image's names, links and xattrs are over the limit of 1 GiB");
+}
+
+TEST_CASE("links, xattrs and extents beyond a file's share have a limit of their own") {
+    ImageBudget budget;
+    for (int count = 0; count < 500'000; ++count)
+        budget.take_metadata(100, ImageBudget::kEntryShare);
+    CHECK_NOTHROW(budget.take_metadata(0, ImageBudget::kEntryShare + (32 << 20)));
+    CHECK_THROWS_WITH(budget.take_metadata(0, ImageBudget::kEntryShare + 1),
+                      "the links, xattrs and extents of the image's files are over the limit of 32 "
+                      "MiB (and 200 bytes for each file)");
 }
 
 TEST_CASE("an image has five million entries and 64 GiB of content at most") {
