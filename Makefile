@@ -49,6 +49,7 @@ bench: build ## measure this machine; prints medians and ratios; as root also pu
 	cmake --build --preset release --target pull_stages
 	test/bench/run
 	test/bench/life
+	test/bench/bundle
 	[ "$$(id -u)" -ne 0 ] || test/bench/pull --write docs/benchmarks.md
 
 install: build ## PREFIX=/usr/local, DESTDIR=
