@@ -4,8 +4,8 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "daemon/config.hpp"
 #include "pipelines/io/error.hpp"
+#include "pipelines/io/size.hpp"
 
 namespace banger::cli {
 

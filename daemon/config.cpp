@@ -14,6 +14,7 @@
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/http_client.hpp"
 #include "pipelines/io/http_target.hpp"
+#include "pipelines/io/size.hpp"
 
 namespace banger {
 namespace {

@@ -54,10 +54,6 @@ BOOST_DESCRIBE_STRUCT(Config, (),
                        registry, catalogs, vcpu, memory_mib, disk_size, cache_size, disk_reserve,
                        boot_seconds))
 
-/// A size as people write it: "4G", "4GiB", "512M", "1.5T"; a plain number is MiB; "4096B" is
-/// bytes. Units are powers of 1024, without regard to case. Throws Error{invalid_argument}.
-std::uint64_t parse_size(std::string_view text);
-
 /// Defaults when there is no such file.
 Config load_config(const std::string& path);
 /// Of the text of a file; `path` is for messages, and for what is relative to it.

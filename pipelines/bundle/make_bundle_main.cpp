@@ -12,6 +12,7 @@
 #include "pipelines/io/buffer_pool.hpp"
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/json.hpp"
+#include "pipelines/io/size.hpp"
 #include "pipelines/io/uring.hpp"
 
 namespace {
@@ -23,7 +24,18 @@ struct Arguments {
     bool json = false;
 };
 
-/// "4G", "512M": as CLI11 reads sizes, in powers of 1024.
+/// Bytes as parse_size reads them, for CLI11 to read.
+const CLI::Validator kSize(
+    [](std::string& text) -> std::string {
+        try {
+            text = std::to_string(parse_size(text));
+            return {};
+        } catch (const Error& error) {
+            return error.what();
+        }
+    },
+    "SIZE");
+
 void add_options(CLI::App& app, Arguments& arguments) {
     auto& options = arguments.options;
     auto& manifest = options.manifest;
@@ -40,7 +52,7 @@ void add_options(CLI::App& app, Arguments& arguments) {
     app.add_option("--kernel-ref", manifest.kernel_ref, "the kernel that it boots");
     app.add_option("--description", manifest.description, "a sentence");
     app.add_option("--size", options.size, "of the file system; default: by content")
-        ->transform(CLI::AsSizeValue(false));
+        ->transform(kSize);
     app.add_option("--out", options.out, "directory for the bundle")->required();
     app.add_option("--level", options.level, "of zstd, 1 to 19")->check(CLI::Range(1, 19));
     app.add_flag("--json", arguments.json, "print JSON");

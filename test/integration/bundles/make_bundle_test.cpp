@@ -59,9 +59,9 @@ struct Maker {
 TEST_CASE("a tar becomes a bundle that pulls into the same files") {
     Maker maker;
     write_file_atomically(maker.fixture.path("root.tar"), maker.tar());
-    const auto made = maker.make("--kernel-ref k --distro debian --size 64M --out '" +
-                                 maker.fixture.path("dist") + "' --rootfs-tar '" +
-                                 maker.fixture.path("root.tar") + "'");
+    const auto made =
+        maker.make("--kernel-ref k --distro debian --size 64 --out '" + maker.fixture.path("dist") +
+                   "' --rootfs-tar '" + maker.fixture.path("root.tar") + "'");
     const auto bytes = read_file(made.path);
     CHECK(sha256(bytes).hex == made.sha256);
     CHECK(bytes.size() == made.size);

@@ -1,9 +1,10 @@
+#include "pipelines/io/size.hpp"
+
 #include <boost/algorithm/string/case_conv.hpp>
 #include <cctype>
 #include <charconv>
 #include <cmath>
 
-#include "daemon/config.hpp"
 #include "pipelines/io/error.hpp"
 
 namespace banger {

@@ -1,4 +1,4 @@
-#include "daemon/config.hpp"
+#include "pipelines/io/size.hpp"
 #include "pipelines/io/error.hpp"
 #include "test/support/catch.hpp"
 
