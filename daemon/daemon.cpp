@@ -106,6 +106,7 @@ class Daemon {
         writer_ = ring_ ? "io_uring" : "pwrite (" + why_not + ")";
         co_await make_backends();
         make_services();
+        co_await catalogs_->reconcile();
         co_await images_->reconcile();
         co_await kernels_->reconcile();
         co_await vms_->reconcile();

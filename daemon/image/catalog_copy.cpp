@@ -24,6 +24,14 @@ struct Seen {
 };
 BOOST_DESCRIBE_STRUCT(Seen, (), (version))
 
+std::string copies(const Paths& paths) {
+    return paths.cache + "/catalogs";
+}
+
+std::string versions_seen(const Paths& paths) {
+    return paths.state + "/catalogs";
+}
+
 std::string what(const CatalogConfig& config) {
     return "catalog '" + config.name + "'";
 }
@@ -32,8 +40,13 @@ std::string what(const CatalogConfig& config) {
 
 CatalogCopy::CatalogCopy(const Paths& paths, CatalogConfig config)
     : config_(std::move(config)),
-      file_(paths.cache + "/catalogs/" + config_.name + ".json"),
-      seen_(paths.state + "/catalogs/" + config_.name + ".json") {}
+      file_(copies(paths) + "/" + config_.name + ".json"),
+      seen_(versions_seen(paths) + "/" + config_.name + ".json") {}
+
+void CatalogCopy::sweep_blocking(const Paths& paths) {
+    sweep_temporaries_blocking(copies(paths));
+    sweep_temporaries_blocking(versions_seen(paths));
+}
 
 Catalog CatalogCopy::check_blocking(const SignedText& copy) const {
     if (!config_.keys.empty()) {

@@ -20,6 +20,8 @@ struct SignedText {
 class CatalogCopy {
   public:
     CatalogCopy(const Paths& paths, CatalogConfig config);
+    /// Removes what a killed daemon left half written, of all catalogs.
+    static void sweep_blocking(const Paths& paths);
 
     const CatalogConfig& config() const { return config_; }
     /// The checks that every copy passes, fetched or kept: signature, form, no older than one seen.

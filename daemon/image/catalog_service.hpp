@@ -16,6 +16,8 @@ namespace banger::catalog {
 class CatalogService {
   public:
     virtual ~CatalogService() = default;
+    /// At start: sweeps half-written copies.
+    virtual Task<void> reconcile() = 0;
     virtual Task<std::vector<api::CatalogInfo>> list() = 0;
     /// Fetches and checks the catalog first; only a good one gets into config.toml. Throws
     /// Error{already_exists}, {invalid_argument} for a name, URL or key that is none, and what

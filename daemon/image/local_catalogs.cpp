@@ -82,6 +82,11 @@ class LocalCatalogs final : public CatalogService {
                 std::make_shared<Loaded>(Loaded{CatalogCopy(parts_.paths, config)}));
     }
 
+    Task<void> reconcile() override {
+        co_await run_blocking(parts_.pool,
+                              [&](std::stop_token) { CatalogCopy::sweep_blocking(parts_.paths); });
+    }
+
     Task<std::vector<api::CatalogInfo>> list() override {
         co_await read_copies();
         std::vector<api::CatalogInfo> all;
@@ -169,6 +174,7 @@ class LocalCatalogs final : public CatalogService {
             take(*loaded->catalog, loaded->copy.config().name);
         }
         std::vector<api::AvailableEntry> all;
+        all.reserve(by_name.size());
         for (auto& [name, entry] : by_name)
             all.push_back(std::move(entry));
         co_return all;

@@ -117,6 +117,7 @@ class FakeKernels final : public kernel::KernelService {
 /// Keeps what it is told, fetches nothing.
 class FakeCatalogs final : public catalog::CatalogService {
   public:
+    Task<void> reconcile() override { co_return; }
     Task<std::vector<api::CatalogInfo>> list() override;
     Task<api::CatalogInfo> add(api::CatalogAddRequest request) override;
     Task<std::vector<api::CatalogInfo>> refresh(std::optional<std::string> name) override;

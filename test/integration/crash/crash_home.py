@@ -26,6 +26,7 @@ import images  # noqa: E402
 TRACER = os.environ["BANGER_TRACER"]
 LIMIT = 60
 NAME = "x"
+BUNDLE = "boxed"  # the name that a catalog has for one
 SIZE = 24 << 20  # bytes of a file system: its digest is taken after every cut
 
 
@@ -129,7 +130,8 @@ class Daemon:
         return request(self.world.socket, method, target, body)
 
     def pull(self, source, name=NAME):
-        status, operation = self.request("POST", "/v1/images", {"reference": source, "name": name, "size": SIZE})
+        size = {} if source == BUNDLE else {"size": SIZE}  # a bundle's file system has its own
+        status, operation = self.request("POST", "/v1/images", {"reference": source, "name": name, **size})
         if status == 202:
             status, operation = self.request("GET", f"/v1/operations/{operation['id']}?wait=true")
         if operation.get("state") != "succeeded":
@@ -168,9 +170,9 @@ class World:
         self.socket = self.run / "banger/bangerd.sock"
         self.state = self.home / ".local/state/banger"
         self.cache = self.home / ".cache/banger"
-        config = self.dir / "config/banger/config.toml"
-        config.parent.mkdir(parents=True)
-        config.write_text('accelerator = "tcg"\n')  # asks the kernel nothing
+        self.config = self.dir / "config/banger/config.toml"
+        self.config.parent.mkdir(parents=True)
+        self.config.write_text('accelerator = "tcg"\n')  # asks the kernel nothing
         self.env = {"HOME": str(self.home), "XDG_RUNTIME_DIR": str(self.run), "PATH": os.environ["PATH"],
                     "XDG_CONFIG_HOME": str(self.dir / "config"),
                     # Where bangerd is built with a sanitizer: leaks cannot be sought below a tracer.
@@ -179,10 +181,14 @@ class World:
         self.registry = None
         self.expected = {}
         self.tags = {}
+        self.learn({tag: self.layout(tag) for tag in "ab"})
+
+    def learn(self, sources):
+        """What the images of these tags look like."""
         self.empty_home()
         with Daemon(self) as daemon:
-            for tag in "ab":
-                daemon.pull(self.layout(tag), tag)
+            for tag, source in sources.items():
+                daemon.pull(source, tag)
             for image in daemon.request("GET", "/v1/images")[1]:
                 self.expected[image["name"]] = sha256(image["rootfs_path"])
                 self.tags[image["digest"]] = image["name"]
@@ -200,6 +206,21 @@ class World:
         self.registry = harness.Registry(self.dir)
         for tag in "ab":
             self.registry.push(f"oci:{self.dir}/oci:{tag}", f"crash:{tag}")
+
+    def add_bundle(self):
+        """A catalog with one image, a bundle of the layout's `b`; the tag `c` from now on."""
+        made = subprocess.run([harness.BIN / "banger", "internal", "make-bundle", "--json", "--oci", self.layout("b"),
+                               "--name", BUNDLE, "--size", str(SIZE >> 20), "--out", self.dir / "bundles"],
+                              env=self.env, check=True, stdout=subprocess.PIPE)
+        made = json.loads(made.stdout)
+        entry = {"name": BUNDLE, "arch": "x86_64", "kind": "bundle", "url": f"file://{made['path']}",
+                 "sha256": made["sha256"], "size": made["size"]}
+        catalog = self.dir / "images.json"
+        catalog.write_text(json.dumps({"version": 1, "type": "images", "expires": "2100-01-01T00:00:00Z",
+                                       "entries": [entry]}))
+        with self.config.open("a") as config:
+            config.write(f'[[catalogs]]\nname = "crash"\nurl = "file://{catalog}"\n')
+        self.learn({"c": BUNDLE})
 
     def layout(self, tag):
         return f"oci:{self.dir}/oci:{tag}"

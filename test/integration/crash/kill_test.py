@@ -1,4 +1,4 @@
-"""Kills bangerd with SIGKILL at system calls all over a pull, a re-pull, a delete and a start.
+"""Kills bangerd with SIGKILL at system calls all over pulls, a re-pull, a delete and a start.
 
 usage: kill_test.py [--points N]    N: how many system calls of all scenarios together; the default is a quick look
 
@@ -10,7 +10,7 @@ import argparse
 import shutil
 import unittest
 
-from crash_home import NAME, Cut, Daemon, World
+from crash_home import BUNDLE, NAME, Cut, Daemon, World
 
 
 class Scenario:
@@ -26,13 +26,15 @@ class Scenario:
 
 A = {NAME: "a"}
 B = {NAME: "b"}
+C = {NAME: "c"}
 SCENARIOS = (
     Scenario("pull", "started", {}, lambda world, daemon: daemon.pull(world.layout("a")), A, 0.2),
     Scenario("archive", "started", {}, lambda world, daemon: daemon.pull(world.archive("a")), A, 0.1,
              World.archive),
-    Scenario("download", "started", {}, lambda world, daemon: daemon.pull(world.remote("a")), A, 0.3,
+    Scenario("download", "started", {}, lambda world, daemon: daemon.pull(world.remote("a")), A, 0.25,
              World.remote),
-    Scenario("repull", "with-a", A, lambda world, daemon: daemon.pull(world.remote("b")), B, 0.2,
+    Scenario("bundle", "started", {}, lambda world, daemon: daemon.pull(BUNDLE), C, 0.1),
+    Scenario("repull", "with-a", A, lambda world, daemon: daemon.pull(world.remote("b")), B, 0.15,
              World.remote),
     Scenario("delete", "with-a", A, lambda world, daemon: daemon.delete(), {}, 0.1),
     Scenario("first start", "empty", {}, None, {}, 0.05),
@@ -56,6 +58,7 @@ class KillTest(unittest.TestCase):
         cls.world = World()
         cls.addClassCleanup(cls.world.close)
         cls.world.start_registry()
+        cls.world.add_bundle()
         cls.world.keep_home("empty")
         with Daemon(cls.world) as daemon:
             daemon.stop()
