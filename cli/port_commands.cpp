@@ -4,40 +4,27 @@
 
 #include "cli/commands.hpp"
 #include "cli/format.hpp"
-#include "cli/port_spec.hpp"
+#include "cli/interrupts.hpp"
+#include "cli/operation_wait.hpp"
+#include "cli/port_options.hpp"
 #include "cli/table.hpp"
+#include "cli/vm_batch.hpp"
 
 namespace banger::cli {
 namespace {
 
-struct PortOptions {
+struct Wanted {
     std::vector<std::string> vms;
-    std::vector<std::string> publish;
-    std::vector<std::string> unpublish;
-    bool all = false;
-    bool not_all = false;
-
-    bool changes() const { return !publish.empty() || !unpublish.empty() || all || not_all; }
+    PortOptions ports;
 };
 
-std::string ports_target(const std::string& vm) {
-    return "/v1/vms/" + encode_segment(vm) + "/ports";
-}
-
-std::string unpublish_target(const std::string& vm, const api::PublishedPort& port) {
-    auto target = ports_target(vm) + "?host=" + std::to_string(port.host);
-    if (!port.address.empty()) target += "&address=" + encode_segment(port.address);
-    return target;
-}
-
+/// All of it, or, where one cannot be had, nothing.
 Task<void> change_ports(Session& session, std::string vm, PortOptions options) {
-    for (const auto& spec : options.unpublish)
-        co_await session.client.remove(unpublish_target(vm, parse_published(spec)));
-    for (const auto& spec : options.publish)
-        co_await session.client.put(ports_target(vm), to_json(parse_port_spec(spec)));
-    if (options.all || options.not_all) {
-        co_await session.client.put(ports_target(vm) + "/all", {{"enabled", options.all}});
-    }
+    Interrupts interrupts(session.executor);
+    api::VmChangeRequest request;
+    add_ports(request, options);
+    auto answer = co_await session.client.patch(vm_target(vm), to_json(request));
+    co_await finish_request(session, interrupts, std::move(answer));
 }
 
 std::string join(const std::vector<std::string>& words) {
@@ -76,17 +63,17 @@ Task<std::vector<std::string>> all_vms(Session& session) {
 }
 
 /// A VM whose listeners are not known does not stop the others.
-Task<int> show_ports(Session& session, PortOptions options) {
-    if (options.changes() && options.vms.size() != 1) {
+Task<int> show_ports(Session& session, Wanted wanted) {
+    if (wanted.ports.changes() && wanted.vms.size() != 1) {
         fail(Errc::invalid_argument, "name the one vm whose ports are to change");
     }
-    if (options.changes()) co_await change_ports(session, options.vms.front(), options);
-    if (options.vms.empty()) options.vms = co_await all_vms(session);
+    if (wanted.ports.changes()) co_await change_ports(session, wanted.vms.front(), wanted.ports);
+    if (wanted.vms.empty()) wanted.vms = co_await all_vms(session);
     int status = 0;
     boost::json::array all;
     Table table({"VM", "PORT", "LISTENS AT", "PROCESS", "REACHABLE AT"});
-    for (const auto& vm : options.vms) {
-        auto answer = co_await session.client.get(ports_target(vm));
+    for (const auto& vm : wanted.vms) {
+        auto answer = co_await session.client.get(vm_target(vm, "/ports"));
         const auto ports = from_json<api::VmPorts>(answer);
         add_rows(table, ports);
         all.push_back(std::move(answer));
@@ -101,19 +88,12 @@ Task<int> show_ports(Session& session, PortOptions options) {
 }  // namespace
 
 void add_vm_ports(CLI::App& vm, Invocation& invocation) {
-    auto options = std::make_shared<PortOptions>();
+    auto wanted = std::make_shared<Wanted>();
     auto* command = add_command(vm, "ports", "list the ports of VMs, or publish some", invocation);
-    command->add_option("vm", options->vms, "names or ids; default: all");
-    command->add_option("-p,--publish", options->publish, "[address:]host:guest, at once")
-        ->allow_extra_args(false);
-    command->add_option("--unpublish", options->unpublish, "[address:]host")
-        ->allow_extra_args(false);
-    auto* all = command->add_flag("-P,--publish-all", options->all,
-                                  "whatever the guest listens on, on the VM's own address");
-    command->add_flag("--no-publish-all", options->not_all, "only what is published by name")
-        ->excludes(all);
-    command->callback([options, &invocation] {
-        invocation.action = [options](Session& session) { return show_ports(session, *options); };
+    command->add_option("vm", wanted->vms, "names or ids; default: all");
+    add_port_options(*command, wanted->ports);
+    command->callback([wanted, &invocation] {
+        invocation.action = [wanted](Session& session) { return show_ports(session, *wanted); };
     });
 }
 

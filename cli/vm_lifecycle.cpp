@@ -5,6 +5,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
+#include "cli/port_options.hpp"
 #include "cli/terminal.hpp"
 #include "cli/vm_batch.hpp"
 
@@ -108,6 +109,7 @@ void add_prune(CLI::App& vm, Invocation& invocation) {
 struct SetOptions {
     api::VmChangeRequest request;
     std::optional<std::uint64_t> memory_bytes;
+    PortOptions ports;
 };
 
 boost::json::object body_of(const SetOptions& options) {
@@ -115,6 +117,7 @@ boost::json::object body_of(const SetOptions& options) {
     if (options.memory_bytes) {
         request.memory_mib = static_cast<std::uint32_t>(*options.memory_bytes >> 20);
     }
+    add_ports(request, options.ports);
     return to_json(request).as_object();
 }
 
@@ -130,10 +133,12 @@ void add_set(CLI::App& vm, Invocation& invocation) {
     add_size_option(*command, "--memory", options->memory_bytes, "memory, of a stopped VM");
     add_size_option(*command, "--disk-size", options->request.disk_size,
                     "larger size of the VM's disk, running or not");
+    add_port_options(*command, options->ports);
     command->parse_complete_callback([options] {
         const auto& request = options->request;
         if (request.vcpu || request.disk_size || options->memory_bytes) return;
-        throw CLI::RequiredError("one of --vcpu, --memory and --disk-size");
+        if (options->ports.changes()) return;
+        throw CLI::RequiredError("one of --vcpu, --memory, --disk-size, --publish, --unpublish");
     });
 }
 

@@ -110,8 +110,12 @@ struct VmChangeRequest {
     std::optional<std::uint32_t> vcpu;        ///< of a VM that is stopped
     std::optional<std::uint32_t> memory_mib;  ///< of a VM that is stopped
     std::optional<std::uint64_t> disk_size;   ///< more than it was
+    std::optional<std::vector<PublishedPort>> publish;    ///< more ports, at once where it runs
+    std::optional<std::vector<PublishedPort>> unpublish;  ///< before that; `guest` is not heeded
+    std::optional<bool> publish_all;
 };
-BOOST_DESCRIBE_STRUCT(VmChangeRequest, (), (name, vcpu, memory_mib, disk_size))
+BOOST_DESCRIBE_STRUCT(VmChangeRequest, (),
+                      (name, vcpu, memory_mib, disk_size, publish, unpublish, publish_all))
 
 /// GET /v1/vms/{vm}/stats: what a VM uses of the host.
 struct VmStats {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "daemon/vm/create.hpp"
+#include "daemon/vm/ports.hpp"
 #include "daemon/vm/supervise.hpp"
 #include "daemon/vm/vm_disks.hpp"
 #include "daemon/vm/vm_names.hpp"
@@ -23,7 +24,9 @@ bool changes_machine(const VmRecord& before, const VmRecord& after) {
 }
 
 void check_machine(const VmRecord& before, const VmRecord& after) {
-    if (!changes_machine(before, after) || !may_have_vmm(before.state)) return;
+    if (!changes_machine(before, after)) return;
+    check_sizes(after);
+    if (!may_have_vmm(before.state)) return;
     fail(Errc::conflict, "vm '{}' is {}; processors and memory change while it is stopped",
          before.name, to_string(before.state));
 }
@@ -34,6 +37,7 @@ void check_disk(const VmRecord& before, const VmRecord& after) {
         fail(Errc::invalid_argument, "the disk of vm '{}' has {} bytes; a disk only grows",
              before.name, before.disk_size);
     }
+    check_sizes(after);
     if (!may_have_vmm(before.state) || before.state == VmState::running) return;
     fail(Errc::conflict, "vm '{}' is {}; its disk grows while it runs or is stopped", before.name,
          to_string(before.state));
@@ -46,7 +50,8 @@ VmRecord plan(const VmRecord& before, const api::VmChangeRequest& request) {
     after.vcpu = request.vcpu.value_or(before.vcpu);
     after.memory_mib = request.memory_mib.value_or(before.memory_mib);
     after.disk_size = request.disk_size.value_or(before.disk_size);
-    check_sizes(after);
+    after.publish = plan_ports(before, request);
+    after.publish_all = request.publish_all.value_or(before.publish_all);
     check_machine(before, after);
     check_disk(before, after);
     if (after.disk_size > before.disk_size) after.grow_disk = true;
@@ -74,7 +79,9 @@ Task<void> grow_running(VmContext& context, InstancePtr vm) {
 }
 
 Task<void> change_steps(VmContext& context, InstancePtr vm, api::VmChangeRequest request) {
-    auto before = std::exchange(vm->record, plan(vm->record, request));
+    auto after = plan(vm->record, request);
+    if (vm->run) move_ports(*vm->run, vm->record, after);
+    auto before = std::exchange(vm->record, std::move(after));
     std::exception_ptr error;
     try {
         co_await context.save(*vm);
@@ -82,6 +89,7 @@ Task<void> change_steps(VmContext& context, InstancePtr vm, api::VmChangeRequest
         error = std::current_exception();
     }
     if (error) {
+        if (vm->run) take_ports_back(*vm->run, before, vm->record);
         vm->record = std::move(before);
         std::rethrow_exception(error);
     }

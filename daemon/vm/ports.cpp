@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <boost/asio/ip/address.hpp>
+#include <map>
 #include <set>
 
 #include "daemon/net/port_forwards.hpp"
 #include "daemon/vm/supervise.hpp"
 #include "pipelines/io/error.hpp"
-#include "pipelines/io/shield.hpp"
 #include "pipelines/io/wait.hpp"
 
 namespace banger::vm {
@@ -141,31 +141,33 @@ PublishedPort checked(PublishedPort port) {
     return port;
 }
 
-auto find_port(VmRecord& record, const HostPort& at) {
-    return std::ranges::find_if(record.publish,
+auto find_port(std::vector<PublishedPort>& ports, const VmRecord& record, const HostPort& at) {
+    return std::ranges::find_if(ports,
                                 [&](const auto& port) { return place_of(record, port) == at; });
 }
 
-/// Saves what `change` does to the record, or takes it back.
-template <class Change>
-Task<void> change_record(VmContext& context, InstancePtr vm, Change change) {
-    auto before = vm->record;
-    change(vm->record);
-    try {
-        co_await shielded(context.save(*vm));
-    } catch (...) {
-        vm->record.publish = before.publish;
-        vm->record.publish_all = before.publish_all;
-        throw;
-    }
+std::map<HostPort, std::uint16_t> places_of(const VmRecord& record) {
+    std::map<HostPort, std::uint16_t> places;
+    for (const auto& port : record.publish)
+        places[place_of(record, port)] = port.guest;
+    return places;
 }
 
-Task<void> save_published(VmContext& context, InstancePtr vm, HostPort at, PublishedPort port) {
-    try {
-        co_await change_record(context, vm, [&](VmRecord& r) { r.publish.push_back(port); });
-    } catch (...) {
-        if (vm->run && vm->run->ports) vm->run->ports->close(at);
-        throw;
+/// From the one set of places to the other; what is in both stays as it is.
+void switch_places(net::PortForwards& forwards, const std::map<HostPort, std::uint16_t>& from,
+                   const std::map<HostPort, std::uint16_t>& to) {
+    const auto has = [](const auto& places, const auto& entry) {
+        const auto found = places.find(entry.first);
+        return found != places.end() && found->second == entry.second;
+    };
+    for (const auto& entry : from) {
+        if (!has(to, entry)) forwards.close(entry.first);
+    }
+    for (const auto& entry : to) {
+        if (has(from, entry)) continue;
+        // What came of its own accord makes room for what is asked for.
+        forwards.close(entry.first);
+        forwards.open(entry.first, entry.second);
     }
 }
 
@@ -227,37 +229,47 @@ Task<api::VmPorts> list_ports(InstancePtr vm) {
     co_return ports;
 }
 
-Task<void> publish_port(VmContext& context, InstancePtr vm, PublishedPort port) {
-    port = checked(std::move(port));
-    auto held = co_await vm->lock.acquire();
-    const auto at = place_of(vm->record, port);
-    if (find_port(vm->record, at) != vm->record.publish.end()) {
-        fail(Errc::already_exists, "vm '{}' publishes {} already", vm->record.name, to_string(at));
+std::vector<PublishedPort> plan_ports(const VmRecord& record, const api::VmChangeRequest& request) {
+    auto ports = record.publish;
+    for (auto port : request.unpublish.value_or(std::vector<PublishedPort>())) {
+        if (port.guest == 0) port.guest = port.host;
+        const auto at = place_of(record, checked(std::move(port)));
+        const auto found = find_port(ports, record, at);
+        if (found == ports.end()) {
+            fail(Errc::not_found, "vm '{}' does not publish {}; see banger vm ports", record.name,
+                 to_string(at));
+        }
+        ports.erase(found);
     }
-    if (vm->run && vm->run->ports) {
-        // What came of its own accord makes room for what is asked for.
-        vm->run->ports->close(at);
-        vm->run->ports->open(at, port.guest);
+    for (auto port : request.publish.value_or(std::vector<PublishedPort>())) {
+        port = checked(std::move(port));
+        const auto at = place_of(record, port);
+        if (find_port(ports, record, at) != ports.end()) {
+            fail(Errc::already_exists, "vm '{}' publishes {} already", record.name, to_string(at));
+        }
+        ports.push_back(std::move(port));
     }
-    co_await save_published(context, vm, at, port);
+    return ports;
 }
 
-Task<void> unpublish_port(VmContext& context, InstancePtr vm, std::string address,
-                          std::uint16_t host) {
-    auto held = co_await vm->lock.acquire();
-    const auto port = checked({std::move(address), host, host});
-    const auto at = place_of(vm->record, port);
-    if (find_port(vm->record, at) == vm->record.publish.end()) {
-        fail(Errc::not_found, "vm '{}' does not publish {}; see banger vm ports", vm->record.name,
-             to_string(at));
+void move_ports(Run& run, const VmRecord& before, const VmRecord& after) {
+    if (!run.ports) return;
+    try {
+        switch_places(*run.ports, places_of(before), places_of(after));
+    } catch (...) {
+        take_ports_back(run, before, after);
+        throw;
     }
-    co_await change_record(context, vm, [&](VmRecord& r) { r.publish.erase(find_port(r, at)); });
-    if (vm->run && vm->run->ports) vm->run->ports->close(at);
 }
 
-Task<void> publish_all_ports(VmContext& context, InstancePtr vm, bool enabled) {
-    auto held = co_await vm->lock.acquire();
-    co_await change_record(context, vm, [&](VmRecord& r) { r.publish_all = enabled; });
+void take_ports_back(Run& run, const VmRecord& before, const VmRecord& after) noexcept {
+    if (!run.ports) return;
+    try {
+        switch_places(*run.ports, places_of(after), places_of(before));
+    } catch (const std::exception& e) {
+        // Tried again each second (follow_guest).
+        spdlog::warn("vm '{}': {}", before.name, e.what());
+    }
 }
 
 }  // namespace banger::vm

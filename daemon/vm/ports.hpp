@@ -29,12 +29,16 @@ void reopen_ports(VmContext& context, const InstancePtr& vm, const std::shared_p
 Task<void> serve_ports(InstancePtr vm, std::shared_ptr<Run> run);
 
 Task<api::VmPorts> list_ports(InstancePtr vm);
-/// At once when it runs, and from now on at each start. Throws, with nothing changed, when the port
-/// cannot be had.
-Task<void> publish_port(VmContext& context, InstancePtr vm, api::PublishedPort port);
-/// `address` as it was published. Connections that stand go on. Throws Error{not_found}.
-Task<void> unpublish_port(VmContext& context, InstancePtr vm, std::string address,
-                          std::uint16_t host);
-Task<void> publish_all_ports(VmContext& context, InstancePtr vm, bool enabled);
+
+/// What a VM publishes after that request: what it no longer does is taken out, then what it does
+/// from now on is added. Throws Error{invalid_argument} for a bad port, Error{not_found} for one
+/// that it does not publish, Error{already_exists} for one that it does.
+std::vector<api::PublishedPort> plan_ports(const VmRecord& record,
+                                           const api::VmChangeRequest& request);
+/// Listens on what `after` publishes and `before` does not, no more on what only `before` does;
+/// connections that stand go on. Throws, with all as it was, when a port cannot be had.
+void move_ports(Run& run, const VmRecord& before, const VmRecord& after);
+/// Undoes that, as far as the ports can be had again.
+void take_ports_back(Run& run, const VmRecord& before, const VmRecord& after) noexcept;
 
 }  // namespace banger::vm

@@ -74,6 +74,7 @@ class Service final : public VmService {
     void check_name_is_free(const std::string& name) const;
     std::vector<std::string> names() const;
     Task<InstancePtr> record_new(VmRecord record);
+    Task<InstancePtr> change_locked(std::string ref, api::VmChangeRequest request);
     Task<void> bring_up(InstancePtr vm, api::VmCreateRequest request, ProgressSink progress);
     Task<AsyncLock::Held> interrupt(InstancePtr vm);
     Task<void> undo_creation(InstancePtr vm, bool keep_unanswered, std::exception_ptr error);
@@ -316,11 +317,15 @@ Task<api::VmInfo> Service::resume(std::string ref) {
     co_return to_info(vm->record);
 }
 
-Task<api::VmInfo> Service::change(std::string ref, api::VmChangeRequest request) {
+Task<InstancePtr> Service::change_locked(std::string ref, api::VmChangeRequest request) {
     auto [vm, held] = co_await lock(std::move(ref));
     if (request.name && *request.name != vm->record.name) check_name_is_free(*request.name);
     co_await vm::change(context_, vm, std::move(request));
-    co_return to_info(vm->record);
+    co_return std::move(vm);
+}
+
+Task<api::VmInfo> Service::change(std::string ref, api::VmChangeRequest request) {
+    co_return to_info((co_await change_locked(std::move(ref), std::move(request)))->record);
 }
 
 Task<api::VmStats> Service::stats(std::string ref) {
@@ -345,21 +350,19 @@ Task<std::unique_ptr<ExecSession>> Service::exec(std::string ref, api::ExecReque
 }
 
 Task<api::VmPorts> Service::publish(std::string ref, api::PublishedPort port) {
-    auto vm = find(ref);
-    co_await publish_port(context_, vm, std::move(port));
-    co_return co_await list_ports(vm);
+    api::VmChangeRequest request{.publish = std::vector{std::move(port)}};
+    co_return co_await list_ports(co_await change_locked(std::move(ref), std::move(request)));
 }
 
 Task<api::VmPorts> Service::unpublish(std::string ref, std::string address, std::uint16_t host) {
-    auto vm = find(ref);
-    co_await unpublish_port(context_, vm, std::move(address), host);
-    co_return co_await list_ports(vm);
+    api::PublishedPort port{std::move(address), host, host};
+    api::VmChangeRequest request{.unpublish = std::vector{std::move(port)}};
+    co_return co_await list_ports(co_await change_locked(std::move(ref), std::move(request)));
 }
 
 Task<api::VmPorts> Service::publish_all(std::string ref, bool enabled) {
-    auto vm = find(ref);
-    co_await publish_all_ports(context_, vm, enabled);
-    co_return co_await list_ports(vm);
+    api::VmChangeRequest request{.publish_all = enabled};
+    co_return co_await list_ports(co_await change_locked(std::move(ref), std::move(request)));
 }
 
 Task<std::string> Service::serial_log(std::string ref, std::size_t bytes) {

@@ -90,6 +90,26 @@ TEST_CASE("published ports lead into the guest, also on a running VM and under a
     CHECK(host.run(line_from(vm.address, 17000)) == "Connection refused");
 }
 
+TEST_CASE("ports change with the rest of a vm, while it runs and while it is stopped") {
+    auto& host = vm_host();
+    auto vm = create(host, "moved", {{"", 17000, 7000}});
+    CHECK(shell(host, "moved", kServer).exit_code == 0);
+    using Ports = std::vector<api::PublishedPort>;
+    host.run(host.vms().change(
+        "moved", {.publish = Ports{{"", 17002, 7000}}, .unpublish = Ports{{"", 17000, 0}}}));
+    CHECK(host.run(line_from(vm.address, 17002)) == "from-the-guest\n");
+    CHECK(host.run(line_from(vm.address, 17000)) == "Connection refused");
+
+    host.run(host.vms().stop("moved", 30, {}));
+    const auto changed =
+        host.run(host.vms().change("moved", {.vcpu = 2, .publish = Ports{{"", 17000, 7000}}}));
+    CHECK(changed.publish.size() == 2);
+    host.run(host.vms().start("moved", {}));
+    CHECK(shell(host, "moved", kServer).exit_code == 0);
+    CHECK(host.run(line_from(vm.address, 17000)) == "from-the-guest\n");
+    host.run(host.vms().remove("moved", true, {}));
+}
+
 TEST_CASE("all ports of the guest appear on the VM's own address when asked for") {
     auto& host = vm_host();
     auto vm = create(host, "open", {});

@@ -38,6 +38,8 @@ TEST_CASE("a wrong command line is exit status 2") {
                  Words{"vm", "list", "--", "id"}, Words{"image", "pull"},
                  Words{"image", "pull", "a", "--size", "0"}, Words{"kernel", "import", "k"},
                  Words{"kernel", "import", "k", "--from", "/", "--from-deb", "/etc/passwd"},
+                 Words{"vm", "set", "box"}, Words{"vm", "set", "--publish", "80"},
+                 Words{"vm", "set", "box", "--publish-all", "--no-publish-all"},
                  Words{"config", "set", "vcpu"});
     CHECK(run_words(words) == 2);
 }

@@ -1,3 +1,4 @@
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/this_coro.hpp>
 
 #include "daemon/image/image_service.hpp"
@@ -191,6 +192,21 @@ Task<std::string> message_of(Task<T> task) {
     co_return "nothing was thrown";
 }
 
+/// Somebody else's listener, at a port that was free.
+struct Listener {
+    explicit Listener(const boost::asio::any_io_executor& executor)
+        : acceptor(executor, {boost::asio::ip::address_v4::loopback(), 0}) {}
+    api::PublishedPort port() const { return {"127.0.0.1", acceptor.local_endpoint().port(), 80}; }
+    boost::asio::ip::tcp::acceptor acceptor;
+};
+
+bool is_listening(const boost::asio::any_io_executor& executor, const api::PublishedPort& port) {
+    boost::asio::ip::tcp::socket socket(executor);
+    boost::system::error_code error;
+    socket.connect({boost::asio::ip::address_v4::loopback(), port.host}, error);
+    return !error;
+}
+
 }  // namespace
 
 TEST_CASE("the credential for a vm's image goes with its pull") {
@@ -251,6 +267,51 @@ TEST_CASE("a full disk keeps a vm from being stopped, not from being deleted") {
         co_await world.service->remove("box", true, {});
         CHECK_FALSE(world.vmm.alive);
         CHECK(world.store.rows.empty());
+    };
+    run_task(tell(story, dir / "d"));
+}
+
+TEST_CASE("the ports of a vm that runs change all at once, or not at all") {
+    test::TempDir dir;
+    Story story = [](World& world) -> Task<void> {
+        const auto executor = co_await boost::asio::this_coro::executor;
+        co_await world.service->reconcile();
+        Listener foreign(executor), first(executor), second(executor);
+        const auto taken = foreign.port();
+        const auto free = first.port();
+        const auto other = second.port();
+        first.acceptor.close();
+        second.acceptor.close();
+        using Ports = std::vector<api::PublishedPort>;
+
+        auto both = world.service->change("box", {.publish = Ports{free, taken}});
+        CHECK_THAT(co_await message_of(std::move(both)), ContainsSubstring("is in use already"));
+        CHECK_FALSE(is_listening(executor, free));
+        CHECK((co_await world.service->show("box")).publish.empty());
+
+        const auto changed =
+            co_await world.service->change("box", {.publish = Ports{free}, .publish_all = true});
+        CHECK(changed.publish == Ports{free});
+        CHECK(changed.publish_all);
+        CHECK(is_listening(executor, free));
+
+        world.store.full = true;
+        auto full =
+            world.service->change("box", {.publish = Ports{other}, .unpublish = Ports{free}});
+        CHECK(co_await message_of(std::move(full)) == "no space left");
+        CHECK(is_listening(executor, free));
+        CHECK_FALSE(is_listening(executor, other));
+        world.store.full = false;
+
+        // One takes the place of the other; what leads there is told by its host's port alone.
+        auto moved = free;
+        moved.guest = 81;
+        auto unpublished = free;
+        unpublished.guest = 0;
+        const auto last = co_await world.service->change(
+            "box", {.publish = Ports{moved}, .unpublish = Ports{unpublished}});
+        CHECK(last.publish == Ports{moved});
+        CHECK(is_listening(executor, free));
     };
     run_task(tell(story, dir / "d"));
 }
