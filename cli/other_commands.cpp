@@ -53,7 +53,12 @@ Task<int> get_config(Session& session, std::string key) {
         session.json ? print_json(all) : print(format_settings(all));
         co_return 0;
     }
-    const auto* value = all.as_object().if_contains(key);
+    const auto dot = key.find('.');
+    const auto* value = all.as_object().if_contains(key.substr(0, dot));
+    if (value && dot != std::string::npos) {
+        const auto* table = value->if_object();
+        value = table ? table->if_contains(key.substr(dot + 1)) : nullptr;
+    }
     if (!value) fail(Errc::invalid_argument, "no setting '{}'; see banger config get", key);
     session.json ? print_json(*value) : print(format_setting(*value) + "\n");
     co_return 0;

@@ -6,6 +6,7 @@
 
 #include <chrono>
 
+#include "daemon/vm/disk_device.hpp"
 #include "daemon/vm/firecracker_version.hpp"
 #include "daemon/vm/user_network.hpp"
 #include "daemon/vm/vmm_cgroup.hpp"
@@ -97,11 +98,16 @@ DoctorRow check_agent(const std::string& path) {
             .detail = fmt::format("{} ({} KiB)", path, info.st_size / 1024)};
 }
 
-DoctorRow check_limits(const std::string& state) {
-    const auto lack = vm::VmmCgroups::find_blocking(state).lack();
+DoctorRow check_limits(const LimitsConfig& config, const std::string& state) {
+    const bool io = vm::limits_io(config);
+    auto lack = vm::VmmCgroups::find_blocking(state, io).lack();
+    if (lack.empty() && io && !vm::find_disk_blocking(state)) {
+        lack = state + " lies on no disk of its own: reads and writes of VMs have no limits";
+    }
+    const std::string all = "memory, processes, processor time";
     return {.check = "vm limits",
             .status = lack.empty() ? "pass" : "warn",
-            .detail = lack.empty() ? "memory, processes, processor time, by cgroup v2" : lack};
+            .detail = lack.empty() ? all + (io ? ", disk, by cgroup v2" : ", by cgroup v2") : lack};
 }
 
 }  // namespace
@@ -115,7 +121,7 @@ Task<std::vector<DoctorRow>> check_backend(const Config& config, const vm::KvmVe
     rows.push_back(check_network(config));
     rows.push_back(check_tun(config));
     rows.push_back(check_agent(agent));
-    rows.push_back(check_limits(state));
+    rows.push_back(check_limits(config.limits, state));
     co_return rows;
 }
 

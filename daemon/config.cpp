@@ -1,16 +1,11 @@
 #include "daemon/config.hpp"
 
-#include <toml++/toml.h>
-
-#include <algorithm>
 #include <boost/mp11/algorithm.hpp>
-#include <charconv>
 #include <filesystem>
 #include <limits>
 #include <set>
-#include <sstream>
 
-#include "pipelines/io/atomic_file.hpp"
+#include "daemon/config_toml.hpp"
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/http_client.hpp"
 #include "pipelines/io/http_target.hpp"
@@ -21,10 +16,9 @@ namespace {
 
 using Members = boost::describe::describe_members<Config, boost::describe::mod_public>;
 
-[[noreturn]] void fail_at(const std::string& path, const toml::source_region& where,
-                          const std::string& message) {
-    fail(Errc::invalid_argument, "{}:{}: {}", path, where.begin.line, message);
-}
+constexpr std::uint64_t kLeastOverhead = 64 << 20;
+// QEMU's pool for disks has 64, and it does not do without one it wants.
+constexpr std::uint32_t kLeastThreads = 80;
 
 bool read_value(const toml::node& node, std::string& out) {
     const auto text = node.value_exact<std::string>();
@@ -129,6 +123,24 @@ bool read_value(const toml::node& node, std::map<std::string, T>& out) {
     return true;
 }
 
+bool read_value(const toml::node& node, LimitsConfig& out) {
+    using Keys = boost::describe::describe_members<LimitsConfig, boost::describe::mod_public>;
+    const auto* table = node.as_table();
+    if (!table) return false;
+    for (const auto& [key, value] : *table) {
+        bool known = false;
+        bool fits = false;
+        boost::mp11::mp_for_each<Keys>([&, name = key.str(), &node = value](auto member) {
+            if (name != member.name) return;
+            known = true;
+            fits = read_value(node, out.*member.pointer);
+        });
+        if (!known) fail(Errc::invalid_argument, "unknown key '{}' among the limits", key.str());
+        if (!fits) fail(Errc::invalid_argument, "wrong type or range for 'limits.{}'", key.str());
+    }
+    return true;
+}
+
 /// Where to go instead of a registry: an address without anything behind its path, that we may
 /// speak to.
 void check_mirror(const std::string& mirror, const Config& config) {
@@ -147,6 +159,13 @@ std::string describe_bad_choice(const Config& config) {
     }
     if (config.backend != "auto" && config.backend != "firecracker" && config.backend != "qemu") {
         return "backend is auto, firecracker or qemu, not '" + config.backend + "'";
+    }
+    const auto& limits = config.limits;
+    if (limits.memory_overhead != 0 && limits.memory_overhead < kLeastOverhead) {
+        return "limits.memory_overhead is 64 MiB or more: a vmm with less is killed";
+    }
+    if (limits.threads != 0 && limits.threads < kLeastThreads) {
+        return "limits.threads is 80 or more: a vmm that gets no thread ends";
     }
     return "";
 }
@@ -174,14 +193,6 @@ void read_key(Config& config, std::string_view key, const toml::node& node,
     if (!fits) fail_at(path, node.source(), fmt::format("wrong type or range for '{}'", key));
 }
 
-toml::table parse_toml(const std::string& text, const std::string& path) {
-    try {
-        return toml::parse(text, path);
-    } catch (const toml::parse_error& error) {
-        fail_at(path, error.source(), std::string(error.description()));
-    }
-}
-
 void check_mirrors(const Config& config, const toml::table& table, const std::string& path) {
     for (const auto& [domain, mirrors] : config.mirrors) {
         try {
@@ -191,122 +202,6 @@ void check_mirrors(const Config& config, const toml::table& table, const std::st
             fail_at(path, table["mirrors"][domain].node()->source(), error.what());
         }
     }
-}
-
-std::string read_if_present(const std::string& path) {
-    return std::filesystem::exists(path) ? read_file(path) : "";
-}
-
-std::string quote(const std::string& text) {
-    std::ostringstream out;
-    out << toml::value<std::string>(text);
-    return out.str();
-}
-
-std::string to_toml(const std::string& text, const std::string&) {
-    return quote(text);
-}
-
-std::string to_toml(const std::string& text, const std::vector<std::string>&) {
-    std::string out;
-    std::istringstream items(text);
-    for (std::string item; std::getline(items, item, ',');) {
-        out += (out.empty() ? "" : ", ") + quote(item);
-    }
-    return "[" + out + "]";
-}
-
-std::string to_toml(const std::string&, const std::vector<CatalogConfig>&) {
-    fail(Errc::invalid_argument, "use `banger catalog add` and `remove`");
-}
-
-template <class T>
-std::string to_toml(const std::string&, const std::map<std::string, T>&) {
-    fail(Errc::invalid_argument, "a table cannot be set from here; write it into the file");
-}
-
-std::string to_toml(const std::string& text, bool) {
-    return text == "true" || text == "false" ? text : quote(text);
-}
-
-/// Only what is a number throughout stays bare: "8GiB" becomes text, and the check before writing
-/// tells where that is allowed.
-template <class Integer>
-    requires std::is_integral_v<Integer>
-std::string to_toml(const std::string& text, Integer) {
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc{} || end != text.data() + text.size()) return quote(text);
-    return std::to_string(number);
-}
-
-std::string format_value(const std::string& key, const std::string& value) {
-    std::string out;
-    std::string known;
-    boost::mp11::mp_for_each<Members>([&](auto member) {
-        known += std::string(known.empty() ? "" : ", ") + member.name;
-        if (key == member.name) out = to_toml(value, Config{}.*member.pointer);
-    });
-    if (out.empty()) fail(Errc::invalid_argument, "no setting '{}'; there are {}", key, known);
-    return out;
-}
-
-std::size_t offset_of(const std::string& text, toml::source_position position) {
-    std::size_t offset = 0;
-    for (toml::source_index line = 1; line < position.line; ++line) {
-        offset = text.find('\n', offset) + 1;
-    }
-    // Columns count code points, offsets bytes.
-    for (toml::source_index column = 1; column < position.column && offset < text.size();
-         ++column) {
-        do {
-            ++offset;
-        } while (offset < text.size() && (static_cast<unsigned char>(text[offset]) & 0xc0) == 0x80);
-    }
-    return offset;
-}
-
-/// A table that only its subtables' headers name has no place of its own.
-toml::source_position first_position(const toml::table& table) {
-    auto first = table.source().begin;
-    for (const auto& [key, node] : table) {
-        const auto* inner = node.as_table();
-        if (!inner) continue;
-        const auto position = first_position(*inner);
-        if (!first || (position && position < first)) first = position;
-    }
-    return first;
-}
-
-/// Where the line of the first header begins; the end when there is none.
-std::size_t offset_of_first_table(const std::string& text, const toml::table& table) {
-    auto offset = text.size();
-    for (const auto& [key, node] : table) {
-        const auto* inner = node.as_table();
-        if (!inner || inner->is_inline()) continue;
-        const auto at = offset_of(text, first_position(*inner));
-        // A dotted key (a.b = 1) makes a table, too, but has no header.
-        const auto line = text.rfind('\n', at == 0 ? 0 : at - 1);
-        const auto begin = at == 0 || line == std::string::npos ? 0 : line + 1;
-        const auto first = text.find_first_not_of(" \t", begin);
-        if (first != std::string::npos && text[first] == '[') offset = std::min(offset, begin);
-    }
-    return offset;
-}
-
-std::string with_value(std::string text, const std::string& path, const std::string& key,
-                       const std::string& value) {
-    const auto table = parse_toml(text, path);
-    if (const auto* node = table.get(key)) {
-        const auto begin = offset_of(text, node->source().begin);
-        const auto end = offset_of(text, node->source().end);
-        return text.replace(begin, end - begin, value);
-    }
-    // Below a table's header it would belong to the table.
-    const auto at = offset_of_first_table(text, table);
-    auto line = key + " = " + value + "\n";
-    if (at > 0 && text[at - 1] != '\n') line.insert(0, "\n");
-    return text.insert(at, line);
 }
 
 }  // namespace
@@ -329,13 +224,6 @@ Config parse_config(const std::string& text, const std::string& path) {
         if (!registry.ca.empty()) registry.ca = directory / registry.ca;
     }
     return config;
-}
-
-void set_config_value(const std::string& path, const std::string& key, const std::string& value) {
-    const auto text = with_value(read_if_present(path), path, key, format_value(key, value));
-    parse_config(text, path);
-    std::filesystem::create_directories(std::filesystem::path(path).parent_path());
-    write_file_atomically(path, text, 0600);
 }
 
 }  // namespace banger

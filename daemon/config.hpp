@@ -23,6 +23,23 @@ struct CatalogConfig {
 };
 BOOST_DESCRIBE_STRUCT(CatalogConfig, (), (name, url, keys))
 
+/// `[limits]`: what each VMM may take of the host, by cgroup v2 where the daemon may set that; 0 is
+/// the default.
+struct LimitsConfig {
+    /// Beyond its guest's memory: 256 MiB, 1.5 GiB of an emulator.
+    std::uint64_t memory_overhead = 0;
+    std::uint32_t threads = 0;  ///< 128, and one for each of the VM's processors
+    std::uint32_t cpus = 0;     ///< processors' worth of time: one more than the VM has
+    /// Of the disk that holds the VM's files, a second; by default without limit.
+    std::uint64_t read_bytes = 0;
+    std::uint64_t write_bytes = 0;
+    std::uint32_t read_operations = 0;
+    std::uint32_t write_operations = 0;
+};
+BOOST_DESCRIBE_STRUCT(LimitsConfig, (),
+                      (memory_overhead, threads, cpus, read_bytes, write_bytes, read_operations,
+                       write_operations))
+
 /// config.toml; every key optional. An unknown key or a wrong type is an error naming file and
 /// line. Sizes may also be written as text: "8GiB".
 struct Config {
@@ -47,12 +64,13 @@ struct Config {
     std::uint64_t cache_size = 20ull << 30;  ///< of downloaded layers, kept for the next pull
     std::uint64_t disk_reserve = 0;  ///< stays free on disk; 0: 1 GiB, or 5 % of a small one
     std::uint32_t boot_seconds = 60;
+    LimitsConfig limits;
 };
 BOOST_DESCRIBE_STRUCT(Config, (),
                       (log_level, default_image, default_kernel, backend, firecracker, qemu,
                        accelerator, require_kvm, agent_path, plain_http_registries, mirrors,
                        registry, catalogs, vcpu, memory_mib, disk_size, cache_size, disk_reserve,
-                       boot_seconds))
+                       boot_seconds, limits))
 
 /// Defaults when there is no such file.
 Config load_config(const std::string& path);
@@ -61,7 +79,7 @@ Config parse_config(const std::string& text, const std::string& path);
 
 /// Writes `key = value` into the file, which is made if need be; every other line stays as it is,
 /// comments too. `value` is plain text: a number for a number, a comma-separated list for a list.
-/// Tables are for an editor.
+/// "limits.cpus" is a key of that table; other tables are for an editor.
 /// Throws Error{invalid_argument} for a key nobody knows or a value of the wrong type.
 void set_config_value(const std::string& path, const std::string& key, const std::string& value);
 

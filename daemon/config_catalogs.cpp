@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "daemon/config.hpp"
+#include "daemon/config_toml.hpp"
 #include "pipelines/io/atomic_file.hpp"
 #include "pipelines/io/error.hpp"
 
@@ -10,10 +11,6 @@ namespace banger {
 namespace {
 
 constexpr std::string_view kHeader = "[[catalogs]]";
-
-std::string read_if_present(const std::string& path) {
-    return std::filesystem::exists(path) ? read_file(path) : "";
-}
 
 /// Names, URLs and keys hold nothing that a literal string of TOML could not.
 std::string quote(const std::string& text) {

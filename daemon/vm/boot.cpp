@@ -8,6 +8,7 @@
 #include "daemon/vm/backends.hpp"
 #include "daemon/vm/boot_files.hpp"
 #include "daemon/vm/boot_report.hpp"
+#include "daemon/vm/disk_device.hpp"
 #include "daemon/vm/file_tail.hpp"
 #include "daemon/vm/ports.hpp"
 #include "daemon/vm/supervise.hpp"
@@ -115,10 +116,13 @@ Task<void> BootSequence::launch(const MachineSpec& spec) {
 
 /// What it may take of the host, where the host lets us say so.
 Task<void> BootSequence::limit(int pid) {
+    const auto& config = context_.deps.config.limits;
+    const auto files = context_.directory(vm_->record);
     co_await run_blocking(context_.deps.pool, [&](std::stop_token) {
         limit_descriptors(pid);
-        const auto groups = VmmCgroups::find_blocking(context_.deps.paths.state);
-        groups.place_blocking(vm_->record.id, pid, limits_of(vm_->record));
+        const auto groups = VmmCgroups::find_blocking(context_.deps.paths.state, limits_io(config));
+        const auto limits = limits_of(vm_->record, config, find_disk_blocking(files));
+        groups.place_blocking(vm_->record.id, pid, limits);
     });
 }
 

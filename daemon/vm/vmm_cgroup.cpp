@@ -29,7 +29,7 @@ constexpr std::uint64_t kEmulationOverhead = 1536 * kMiB;
 // QEMU's pool of threads for disks has up to 64.
 constexpr std::uint32_t kThreads = 128;
 constexpr std::uint64_t kPeriod = 100'000;  // microseconds, cpu.max's default
-constexpr const char* kControllers[] = {"memory", "pids", "cpu"};
+constexpr const char* kControllers[] = {"memory", "pids", "cpu", "io"};
 constexpr rlim_t kDescriptors = 2048;
 constexpr int kRemoveTries = 50;
 constexpr std::chrono::milliseconds kRemoveAgain{10};
@@ -120,9 +120,22 @@ std::set<std::string> words_in(const std::string& path) {
 }
 
 /// Each controller by itself: one that is refused does not take the others along.
-void enable_controllers(const std::string& directory) {
-    for (const char* name : kControllers)
-        write_value(directory + "/cgroup.subtree_control", std::string("+") + name);
+void enable_controllers(const std::string& directory, const std::set<std::string>& names) {
+    for (const auto& name : names)
+        write_value(directory + "/cgroup.subtree_control", "+" + name);
+}
+
+/// "8:0 rbps=1048576 wiops=100"; what is not named has no limit (cgroup-v2.rst, "io.max").
+std::string io_line(const LimitsConfig& config, const std::string& disk) {
+    auto line = disk;
+    const auto add = [&](const char* key, std::uint64_t value) {
+        if (value != 0) line += fmt::format(" {}={}", key, value);
+    };
+    add("rbps", config.read_bytes);
+    add("wbps", config.write_bytes);
+    add("riops", config.read_operations);
+    add("wiops", config.write_operations);
+    return line;
 }
 
 /// One VM's group is made and the other's removed by threads of the pool.
@@ -133,14 +146,22 @@ std::mutex& directory_mutex() {
 
 }  // namespace
 
-VmmLimits limits_of(const VmRecord& record) {
-    const bool hardware = record.isolation == "hardware";
-    return {std::uint64_t{record.memory_mib} * kMiB +
-                (hardware ? kHardwareOverhead : kEmulationOverhead),
-            kThreads + record.vcpu, record.vcpu + 1};
+bool limits_io(const LimitsConfig& config) {
+    return config.read_bytes != 0 || config.write_bytes != 0 || config.read_operations != 0 ||
+           config.write_operations != 0;
 }
 
-VmmCgroups VmmCgroups::find_blocking(const std::string& owner) {
+VmmLimits limits_of(const VmRecord& record, const LimitsConfig& config,
+                    const std::optional<std::string>& disk) {
+    const bool hardware = record.isolation == "hardware";
+    const auto or_else = [](auto wanted, auto usual) { return wanted != 0 ? wanted : usual; };
+    return {std::uint64_t{record.memory_mib} * kMiB +
+                or_else(config.memory_overhead, hardware ? kHardwareOverhead : kEmulationOverhead),
+            or_else(config.threads, kThreads + record.vcpu), or_else(config.cpus, record.vcpu + 1),
+            disk && limits_io(config) ? io_line(config, *disk) : ""};
+}
+
+VmmCgroups VmmCgroups::find_blocking(const std::string& owner, bool io) {
     VmmCgroups groups;
     const auto mount = find_mount();
     if (mount.empty()) {
@@ -151,7 +172,8 @@ VmmCgroups VmmCgroups::find_blocking(const std::string& owner) {
     if (parent.empty()) return groups;
     groups.directory_ = parent + "/" + name_of(owner);
     const auto present = words_in(parent + "/cgroup.controllers");
-    for (const char* name : kControllers) {
+    for (const std::string name : kControllers) {
+        if (name == "io" && !io) continue;
         if (present.contains(name)) {
             groups.controllers_.insert(name);
             continue;
@@ -168,8 +190,8 @@ bool VmmCgroups::place_blocking(const std::string& id, int pid, const VmmLimits&
     const auto group = path_of(id);
     std::error_code ignored;
     fs::create_directories(group, ignored);
-    enable_controllers(fs::path(directory_).parent_path());
-    enable_controllers(directory_);
+    enable_controllers(fs::path(directory_).parent_path(), controllers_);
+    enable_controllers(directory_, controllers_);
     const auto set = [&](const char* controller, const char* file, const std::string& value) {
         if (!controllers_.contains(controller)) return;
         if (const int failed = write_value(group + "/" + file, value)) {
@@ -179,6 +201,7 @@ bool VmmCgroups::place_blocking(const std::string& id, int pid, const VmmLimits&
     set("memory", "memory.max", std::to_string(limits.memory_bytes));
     set("pids", "pids.max", std::to_string(limits.pids));
     set("cpu", "cpu.max", fmt::format("{} {}", limits.cpus * kPeriod, kPeriod));
+    if (!limits.io.empty()) set("io", "io.max", limits.io);
     const int failed = write_value(group + "/cgroup.procs", std::to_string(pid));
     if (failed == 0) return true;
     spdlog::warn("the vmm of vm {} has no limits: {}: {}", id, group, errno_text(failed));

@@ -18,7 +18,7 @@ ROOM_OF = (
     (r"pipelines/kernel/.*", "kernel"),
     (r"pipelines/bundle/.*", "bundle"),
     (r"catalog/.*", "catalog"),
-    (r"daemon/(config|paths|size|vm_ref)\.[hc]pp", "daemon settings"),
+    (r"daemon/(config(_\w+)?|paths|size|vm_ref)\.[hc]pp", "daemon settings"),
     (r"daemon/store/.*", "daemon/store"),
     (r"daemon/net/.*", "daemon/net"),
     (r"daemon/operations/.*", "daemon/operations"),

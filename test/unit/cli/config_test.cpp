@@ -61,6 +61,11 @@ TEST_CASE("a bad configuration names the file, the line and the key") {
         {"require_kvm = 1\n", "config.toml:1: wrong type or range for 'require_kvm'"},
         {"disk_size = \"big\"\n", "config.toml:1: 'big' is not a size"},
         {"[section]\na = 1\n", "unknown key 'section'"},
+        {"[limits]\ncpu = 1\n", "config.toml:1: unknown key 'cpu' among the limits"},
+        {"[limits]\ncpus = \"1\"\n", "wrong type or range for 'limits.cpus'"},
+        {"[limits]\nthreads = 8\n", "limits.threads is 80 or more"},
+        {"limits.memory_overhead = 512\n", "limits.memory_overhead is 64 MiB or more"},
+        {"limits = 1\n", "config.toml:1: wrong type or range for 'limits'"},
     }));
     CHECK_THROWS_WITH(load_config(write_config(dir, text)), ContainsSubstring(message));
 }
@@ -109,6 +114,25 @@ TEST_CASE("a key that is set goes before the tables, not into one") {
     set_config_value(path, "vcpu", "4");
     CHECK(load_config(path).vcpu == 4);
     CHECK_THROWS_WITH(set_config_value(path, "mirrors", "x"), ContainsSubstring("table"));
+}
+
+TEST_CASE("limits are read and set by name, in their table where there is one") {
+    test::TempDir dir;
+    const auto* text =
+        GENERATE("", "[limits]", "vcpu = 2\n[limits] # of each VM\ncpus = 9\n[mirrors]\na = []\n",
+                 "limits.cpus = 9\n", "[mirrors]\na = []\n[limits]\n");
+    CAPTURE(text);
+    const auto path = write_config(dir, text);
+    set_config_value(path, "limits.cpus", "3");
+    set_config_value(path, "limits.write_bytes", "50M");
+    set_config_value(path, "limits.cpus", "4");
+    const auto limits = load_config(path).limits;
+    CHECK(limits.cpus == 4);
+    CHECK(limits.write_bytes == 50ull << 20);
+    CHECK(limits.read_bytes == 0);
+    CHECK_THROWS_WITH(set_config_value(path, "limits.cpu", "1"),
+                      ContainsSubstring("no setting 'limits.cpu'; there are memory_overhead, "));
+    CHECK_THROWS_WITH(set_config_value(path, "limits", "1"), ContainsSubstring("limits.cpus"));
 }
 
 TEST_CASE("setting a key makes the file and its directories") {
