@@ -17,13 +17,23 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::chrono::milliseconds kPokeEvery{500};
+/// One is served, and one takes its place.
+constexpr int kBacklog = 16;
+/// More than any tail of an earlier session, which its windows bound.
+constexpr std::uint32_t kScanBurst = 8 << 20;
+constexpr std::chrono::microseconds kScanByte{1};
 
 asio::local::stream_protocol::acceptor bind_listener(asio::any_io_executor executor,
                                                      const std::string& path) {
     // Only one daemon works on this directory (it holds its lock), so a file here is a dead one's.
     ::unlink(path.c_str());
     try {
-        return {executor, asio::local::stream_protocol::endpoint(path)};
+        asio::local::stream_protocol::acceptor acceptor(std::move(executor));
+        acceptor.open();
+        acceptor.bind(path);
+        acceptor.listen(kBacklog);
+        acceptor.non_blocking(true);
+        return acceptor;
     } catch (const boost::system::system_error& e) {
         fail(Errc::unavailable, "cannot listen at {}: {}", path, e.code().message());
     }
@@ -37,6 +47,7 @@ struct Greeting {
 /// Nothing when the connection goes before a hello.
 Task<std::optional<Greeting>> scan(asio::local::stream_protocol::socket& socket) {
     HelloScanner scanner;
+    Pace pace(kScanBurst, kScanByte);
     std::array<char, 4096> buffer;
     for (;;) {
         auto [error, size] = co_await socket.async_read_some(asio::buffer(buffer), as_tuple);
@@ -44,6 +55,7 @@ Task<std::optional<Greeting>> scan(asio::local::stream_protocol::socket& socket)
         if (auto hello = scanner.feed({buffer.data(), size})) {
             co_return Greeting{std::move(*hello), scanner.rest()};
         }
+        co_await pace.take(static_cast<std::uint32_t>(size));
     }
 }
 
@@ -71,6 +83,7 @@ Task<void> GuestLink::run() {
         if (!next_) co_await accept_next();
         auto socket = std::move(*next_);
         next_.reset();
+        co_await connections_.take();
         // Whichever ends first: a connection that comes cancels the one that is served.
         co_await race(serve(std::move(socket)), accept_next());
     }
@@ -81,6 +94,7 @@ Task<void> GuestLink::accept_next() {
         auto [error, socket] = co_await acceptor_.async_accept(as_tuple);
         if (!error) {
             next_ = std::move(socket);
+            take_newest();
             co_return;
         }
         // For one, too many open files: others may be closed soon.
@@ -88,6 +102,16 @@ Task<void> GuestLink::accept_next() {
             spdlog::warn("cannot accept the connection of {}: {}", peer_, error.message());
         }
         co_await sleep_for(std::chrono::milliseconds(100));
+    }
+}
+
+/// Those that wait behind the first are newer, and only the newest counts.
+void GuestLink::take_newest() {
+    boost::system::error_code error;
+    for (int i = 0; i < kBacklog; ++i) {
+        auto newer = acceptor_.accept(error);
+        if (error) return;
+        next_ = std::move(newer);
     }
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "daemon/vm/agent_client.hpp"
+#include "daemon/vm/pace.hpp"
 #include "pipelines/io/notifier.hpp"
 
 namespace banger::vm {
@@ -16,7 +17,8 @@ namespace banger::vm {
 /// The daemon's end of the way to one guest: the listener <vm>/vsock.sock_1024, bound when this is
 /// made, and the agent that said hello there last. A new connection (QEMU's after a restart of the
 /// daemon, the guest's after a restart of the agent) takes the place of the old one, whose streams
-/// then fail.
+/// then fail. A guest that dials, or talks without ever saying hello, as fast as it can is slowed
+/// down: it is given a connection each quarter of a second, and is read a megabyte a second.
 class GuestLink {
   public:
     /// A socket file left by an earlier daemon is replaced. `peer` begins the agent's messages.
@@ -36,6 +38,7 @@ class GuestLink {
   private:
     using Socket = boost::asio::local::stream_protocol::socket;
     Task<void> accept_next();
+    void take_newest();
     Task<void> serve(Socket socket);
 
     boost::asio::local::stream_protocol::acceptor acceptor_;
@@ -44,6 +47,7 @@ class GuestLink {
     std::shared_ptr<AgentClient> agent_;
     std::exception_ptr refusal_;
     Notifier changed_;
+    Pace connections_{16, std::chrono::milliseconds(250)};
 };
 
 }  // namespace banger::vm

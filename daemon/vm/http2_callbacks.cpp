@@ -12,9 +12,28 @@ namespace {
 // What a stream may have in flight towards us: the bound of Http2Exchange::inbound.
 constexpr std::uint32_t kStreamWindow = 256 * 1024;
 constexpr std::int32_t kConnectionWindow = 4 * 1024 * 1024;
+/// In a second: pings, settings and the like, of which a guest sends next to none.
+constexpr std::size_t kMostIdleFrames = 10'000;
 
 Http2Exchange* exchange_of(nghttp2_session* session, std::int32_t id) {
     return static_cast<Http2Exchange*>(nghttp2_session_get_stream_user_data(session, id));
+}
+
+/// Every frame costs time, also one that asks for nothing.
+int on_frame_header(nghttp2_session*, const nghttp2_frame_hd* header, void* user) noexcept {
+    auto& state = *static_cast<Http2State*>(user);
+    const bool body = header->type == NGHTTP2_DATA &&
+                      (header->length > 0 || (header->flags & NGHTTP2_FLAG_END_STREAM));
+    if (body || header->type == NGHTTP2_HEADERS || header->type == NGHTTP2_WINDOW_UPDATE ||
+        header->type == NGHTTP2_RST_STREAM) {
+        return 0;
+    }
+    if (++state.idle_frames <= kMostIdleFrames) return 0;
+    try {
+        state.failure = "it sends frames without end that carry nothing";
+    } catch (const std::bad_alloc&) {  // nghttp2's own words do
+    }
+    return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 int on_header(nghttp2_session* session, const nghttp2_frame* frame, const std::uint8_t* name,
@@ -76,6 +95,7 @@ nghttp2_session* make_http2_client(Http2State& state) {
     if (nghttp2_session_callbacks_new(&callbacks) || nghttp2_option_new(&option)) {
         throw std::bad_alloc();
     }
+    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_frame_header);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);

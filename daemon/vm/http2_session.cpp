@@ -42,6 +42,10 @@ void Http2State::throw_gone() const {
 
 namespace {
 
+/// A guest says hello a few times at most, some hundred bytes each.
+constexpr std::size_t kMostHellos = 1 << 20;
+constexpr std::chrono::seconds kFloodLook{1};
+
 /// Each poke that the guest saw before the preface was answered by one more hello; protocol.hpp,
 /// CONNECTION. A hello line is framed by line ends, and none begins HTTP/2.
 std::string_view after_hellos(Http2State& state, std::string_view bytes) {
@@ -59,10 +63,15 @@ std::string_view after_hellos(Http2State& state, std::string_view bytes) {
 
 bool feed(Http2State& state, std::string_view received) {
     auto bytes = after_hellos(state, received);
+    state.skipped += received.size() - bytes.size();
+    if (state.skipped > kMostHellos) {
+        state.failure = "it says hello without end";
+        return false;
+    }
     const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
     auto taken = nghttp2_session_mem_recv(state.session, data, bytes.size());
     if (taken < 0) {
-        state.failure = nghttp2_strerror(static_cast<int>(taken));
+        if (state.failure.empty()) state.failure = nghttp2_strerror(static_cast<int>(taken));
         return false;
     }
     state.kick();
@@ -110,6 +119,19 @@ Task<std::string> write_all(Http2State& state) {
     co_return state.failure;
 }
 
+/// What carries nothing is counted by the second.
+Task<std::string> watch(Http2State& state) {
+    for (;;) {
+        co_await sleep_for(kFloodLook);
+        state.idle_frames = 0;
+    }
+}
+
+Task<std::string> serve(Http2State& state) {
+    auto ended = co_await race(read_all(state), write_all(state));
+    co_return std::visit([](std::string& reason) { return std::move(reason); }, ended);
+}
+
 /// Ends the session whichever way run() is left.
 struct LastRites {
     Http2State& state;
@@ -130,7 +152,7 @@ Http2Session::~Http2Session() {
 Task<void> Http2Session::run() {
     auto state = state_;
     LastRites rites{*state};
-    auto ended = co_await race(read_all(*state), write_all(*state));
+    auto ended = co_await race(serve(*state), watch(*state));
     rites.reason = std::visit([](const std::string& reason) { return reason; }, ended);
 }
 

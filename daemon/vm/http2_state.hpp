@@ -49,8 +49,10 @@ struct Http2State {
     std::string peer;
     std::string failure;
     bool alive = true;
-    bool in_hello = false;  ///< within a hello line that is skipped
-    bool in_http2 = false;  ///< the guest's first frame has begun
+    bool in_hello = false;        ///< within a hello line that is skipped
+    bool in_http2 = false;        ///< the guest's first frame has begun
+    std::size_t skipped = 0;      ///< bytes of hellos
+    std::size_t idle_frames = 0;  ///< that carried nothing, since the last look
     nghttp2_session* session = nullptr;
     Notifier wanted;
     std::set<Http2Exchange*> exchanges;
