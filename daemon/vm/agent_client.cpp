@@ -32,8 +32,8 @@ Task<std::string> exchange(Http2Stream& stream, const std::string& body, const s
 }  // namespace
 
 AgentClient::AgentClient(Http2Session::Socket socket, Hello hello, std::string received,
-                         std::string peer)
-    : session_(std::move(socket), std::move(received), peer),
+                         std::string peer, KeepAlive keep_alive)
+    : session_(std::move(socket), std::move(received), peer, keep_alive),
       hello_(std::move(hello)),
       peer_(std::move(peer)) {}
 

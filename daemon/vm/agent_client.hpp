@@ -31,12 +31,15 @@ class AgentClient {
     using Duration = std::chrono::steady_clock::duration;
 
     /// `peer` begins the messages: "the agent of vm 'box'".
-    AgentClient(Http2Session::Socket socket, Hello hello, std::string received, std::string peer);
+    AgentClient(Http2Session::Socket socket, Hello hello, std::string received, std::string peer,
+                KeepAlive keep_alive = {});
 
     const Hello& hello() const { return hello_; }
     /// Serves the connection until it is gone.
     Task<void> run();
     bool alive() const { return session_.alive(); }
+    /// The guest stands still, or does no longer: its silence means nothing while it does.
+    void hold(bool still) { session_.hold(still); }
 
     Task<AgentHealth> health(Duration limit);
     Task<void> sync(Duration limit);

@@ -73,9 +73,10 @@ Task<void> poke(asio::local::stream_protocol::socket& socket) {
 }  // namespace
 
 GuestLink::GuestLink(asio::any_io_executor executor, const std::string& socket_path,
-                     std::string peer)
+                     std::string peer, KeepAlive keep_alive)
     : acceptor_(bind_listener(executor, socket_path)),
       peer_(std::move(peer)),
+      keep_alive_(keep_alive),
       changed_(std::move(executor)) {}
 
 Task<void> GuestLink::run() {
@@ -121,7 +122,8 @@ Task<void> GuestLink::serve(Socket socket) {
         auto greeting = std::move(std::get<0>(first));
         if (!greeting) co_return;
         agent_ = std::make_shared<AgentClient>(std::move(socket), std::move(greeting->hello),
-                                               std::move(greeting->rest), peer_);
+                                               std::move(greeting->rest), peer_, keep_alive_);
+        agent_->hold(still_);
     } catch (const Error& e) {
         if (!refusal_) spdlog::warn("{}: {}", peer_, e.what());
         refusal_ = std::current_exception();
@@ -133,6 +135,11 @@ Task<void> GuestLink::serve(Socket socket) {
     if (on_hello) on_hello(agent->hello());
     changed_.notify();
     co_await agent->run();
+}
+
+void GuestLink::hold(bool still) {
+    still_ = still;
+    if (agent_) agent_->hold(still);
 }
 
 std::shared_ptr<AgentClient> GuestLink::agent() const {

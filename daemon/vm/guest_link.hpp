@@ -23,7 +23,7 @@ class GuestLink {
   public:
     /// A socket file left by an earlier daemon is replaced. `peer` begins the agent's messages.
     GuestLink(boost::asio::any_io_executor executor, const std::string& socket_path,
-              std::string peer);
+              std::string peer, KeepAlive keep_alive = {});
 
     /// Accepts and serves until cancelled.
     Task<void> run();
@@ -32,6 +32,9 @@ class GuestLink {
     /// The connected agent, waiting for one if there is none. Throws Error{unsupported} when one
     /// said hello in a protocol that is not ours.
     Task<std::shared_ptr<AgentClient>> wait_agent();
+    /// The guest's processors stand still, or run again: an agent that says nothing meanwhile is
+    /// not taken for gone.
+    void hold(bool still);
     /// Called on the loop at each hello, first thing.
     std::function<void(const Hello&)> on_hello;
 
@@ -43,6 +46,8 @@ class GuestLink {
 
     boost::asio::local::stream_protocol::acceptor acceptor_;
     std::string peer_;
+    KeepAlive keep_alive_;
+    bool still_ = false;
     std::optional<Socket> next_;
     std::shared_ptr<AgentClient> agent_;
     std::exception_ptr refusal_;

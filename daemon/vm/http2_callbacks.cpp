@@ -12,7 +12,8 @@ namespace {
 // What a stream may have in flight towards us: the bound of Http2Exchange::inbound.
 constexpr std::uint32_t kStreamWindow = 256 * 1024;
 constexpr std::int32_t kConnectionWindow = 4 * 1024 * 1024;
-/// In a second: pings, settings and the like, of which a guest sends next to none.
+/// Between two looks (KeepAlive): pings, settings and the like, of which a guest sends next to
+/// none.
 constexpr std::size_t kMostIdleFrames = 10'000;
 
 Http2Exchange* exchange_of(nghttp2_session* session, std::int32_t id) {

@@ -44,7 +44,6 @@ namespace {
 
 /// A guest says hello a few times at most, some hundred bytes each.
 constexpr std::size_t kMostHellos = 1 << 20;
-constexpr std::chrono::seconds kFloodLook{1};
 
 /// Each poke that the guest saw before the preface was answered by one more hello; protocol.hpp,
 /// CONNECTION. A hello line is framed by line ends, and none begins HTTP/2.
@@ -62,6 +61,7 @@ std::string_view after_hellos(Http2State& state, std::string_view bytes) {
 }
 
 bool feed(Http2State& state, std::string_view received) {
+    state.heard = true;
     auto bytes = after_hellos(state, received);
     state.skipped += received.size() - bytes.size();
     if (state.skipped > kMostHellos) {
@@ -119,12 +119,19 @@ Task<std::string> write_all(Http2State& state) {
     co_return state.failure;
 }
 
-/// What carries nothing is counted by the second.
-Task<std::string> watch(Http2State& state) {
-    for (;;) {
-        co_await sleep_for(kFloodLook);
+/// Nobody hangs up for a guest whose agent is dead, or whose kernel hangs: only asking tells.
+Task<std::string> watch(Http2State& state, KeepAlive how) {
+    for (int silent = 0; silent <= how.silent_looks;) {
+        co_await sleep_for(how.look);
         state.idle_frames = 0;
+        const bool heard = std::exchange(state.heard, false);
+        const bool expects = !state.exchanges.empty() && !state.still;
+        silent = heard || !expects ? 0 : silent + 1;
+        if (silent != 1) continue;
+        nghttp2_submit_ping(state.session, NGHTTP2_FLAG_NONE, nullptr);
+        state.kick();
     }
+    co_return "it no longer answers";
 }
 
 Task<std::string> serve(Http2State& state) {
@@ -141,9 +148,10 @@ struct LastRites {
 
 }  // namespace
 
-Http2Session::Http2Session(Socket socket, std::string received, std::string peer)
-    : state_(
-          std::make_shared<Http2State>(std::move(socket), std::move(received), std::move(peer))) {}
+Http2Session::Http2Session(Socket socket, std::string received, std::string peer,
+                           KeepAlive keep_alive)
+    : state_(std::make_shared<Http2State>(std::move(socket), std::move(received), std::move(peer))),
+      keep_alive_(keep_alive) {}
 
 Http2Session::~Http2Session() {
     state_->die("it was let go");
@@ -152,8 +160,12 @@ Http2Session::~Http2Session() {
 Task<void> Http2Session::run() {
     auto state = state_;
     LastRites rites{*state};
-    auto ended = co_await race(serve(*state), watch(*state));
+    auto ended = co_await race(serve(*state), watch(*state, keep_alive_));
     rites.reason = std::visit([](const std::string& reason) { return reason; }, ended);
+}
+
+void Http2Session::hold(bool still) {
+    state_->still = still;
 }
 
 bool Http2Session::alive() const {

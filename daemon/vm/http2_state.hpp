@@ -51,6 +51,8 @@ struct Http2State {
     bool alive = true;
     bool in_hello = false;        ///< within a hello line that is skipped
     bool in_http2 = false;        ///< the guest's first frame has begun
+    bool heard = false;           ///< something has come since the last look
+    bool still = false;           ///< the guest's processors do not run
     std::size_t skipped = 0;      ///< bytes of hellos
     std::size_t idle_frames = 0;  ///< that carried nothing, since the last look
     nghttp2_session* session = nullptr;

@@ -26,6 +26,11 @@ struct Run {
     bool ended = false;                        ///< the VMM is gone
     std::optional<ExitStatus> status;          ///< how, where that can be known
     Notifier changed;
+
+    /// Its processors stand still, or run again.
+    void stand_still(bool still) {
+        if (link) link->hold(still);
+    }
 };
 
 /// A VM in memory. `lock` is held by whoever changes its state: start, stop, remove, and the

@@ -44,11 +44,13 @@ Task<void> pause_steps(VmContext& context, InstancePtr vm, std::string reason) {
         // Written down first: a daemon that ends between the two finds a VM to pause again, never
         // one that stands still and is called running.
         co_await context.advance(*vm, VmEvent::pause);
+        vm->run->stand_still(true);
         co_await vm->run->machine->pause();
     } catch (...) {
         error = std::current_exception();
     }
     if (!error) co_return;
+    vm->run->stand_still(false);
     vm->record.pause_reason.reset();
     if (vm->record.state == VmState::paused) co_await context.note(*vm, VmEvent::resume);
     std::rethrow_exception(error);
@@ -58,6 +60,7 @@ Task<void> resume_steps(VmContext& context, InstancePtr vm) {
     check_up(*vm);
     bool paused = vm->record.state == VmState::paused;
     co_await vm->run->machine->resume();
+    vm->run->stand_still(false);
     if (!paused) co_return;
     vm->record.pause_reason.reset();
     co_await context.note(*vm, VmEvent::resume);
@@ -77,6 +80,7 @@ Task<void> resume(VmContext& context, InstancePtr vm) {
 Task<void> pause_again(InstancePtr vm) {
     auto held = co_await vm->lock.acquire();
     if (vm->record.state != VmState::paused || !vm->run) co_return;
+    vm->run->stand_still(true);
     try {
         co_await vm->run->machine->pause();
     } catch (const std::exception& e) {

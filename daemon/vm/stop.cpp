@@ -26,6 +26,7 @@ constexpr std::chrono::seconds kSignalLimit{10};
 Task<void> ask_guest(std::shared_ptr<Run> run, bool paused, Clock::time_point deadline) {
     if (paused) {
         co_await with_timeout(deadline - Clock::now(), run->machine->resume(), "it stays paused");
+        run->stand_still(false);
     }
     auto patience = std::min<Clock::duration>(kAgentPatience, deadline - Clock::now());
     auto agent = co_await with_timeout(patience, wait_agent(run), "its agent is not connected");

@@ -253,3 +253,69 @@ TEST_CASE_METHOD(Fixture, "an agent that does not answer is given up after the d
         CHECK_THAT(co_await message_of(agent->sync(5s)), ContainsSubstring("is gone"));
     });
 }
+
+namespace {
+
+/// The agent of a guest that says hello, its first frame, and nothing more; it stays at `fd`.
+Task<std::shared_ptr<vm::AgentClient>> mute_agent(GuestLink& link, UniqueFd& fd) {
+    const std::string words =
+        "\nBANGER-HELLO {\"version\":1,\"boot_id\":\"b\"}\n" + std::string("\0\0\0\4\0\0\0\0\0", 9);
+    CHECK(::write(fd.get(), words.data(), words.size()) > 0);
+    co_return co_await link.wait_agent();
+}
+
+Task<void> with_short_patience(Task<void> (*body)(GuestLink&, std::string), std::string path) {
+    GuestLink link(co_await boost::asio::this_coro::executor, path, "the agent of vm 'box'",
+                   vm::KeepAlive{20ms, 5});
+    co_await race(link.run(), body(link, path));
+}
+
+Task<void> start_nothing(std::shared_ptr<vm::AgentClient> agent) {
+    co_await agent->exec(command({"true"}));
+}
+
+}  // namespace
+
+TEST_CASE_METHOD(Fixture, "an agent that no longer answers is given up, and who waits is told") {
+    auto body = [](GuestLink& link, std::string path) -> Task<void> {
+        UniqueFd fd(dial(path));
+        auto agent = co_await mute_agent(link, fd);
+        co_await sleep_for(300ms);
+        CHECK(agent->alive());  // nobody waits for it
+        CHECK(co_await message_of(start_nothing(agent)) ==
+              "the connection to the agent of vm 'box' is gone: it no longer answers");
+        CHECK(link.agent() == nullptr);
+        std::array<char, 4096> told{};
+        const auto size = ::read(fd.get(), told.data(), told.size());
+        // A PING of eight bytes: length, type.
+        CHECK(std::string_view(told.data(), static_cast<std::size_t>(size))
+                  .find(std::string_view("\0\0\10\6\0", 5)) != std::string_view::npos);
+    };
+    run_task(with_short_patience(body, listener));
+}
+
+TEST_CASE_METHOD(Fixture, "a guest that stands still is not given up") {
+    auto body = [](GuestLink& link, std::string path) -> Task<void> {
+        UniqueFd fd(dial(path));
+        link.hold(true);
+        auto agent = co_await mute_agent(link, fd);
+        CHECK(co_await message_of(with_timeout(400ms, start_nothing(agent), "still waiting")) ==
+              "still waiting");
+        CHECK(agent->alive());
+        link.hold(false);
+        CHECK_THAT(co_await message_of(start_nothing(agent)),
+                   ContainsSubstring("no longer answers"));
+    };
+    run_task(with_short_patience(body, listener));
+}
+
+TEST_CASE_METHOD(Fixture, "an agent that is silent for long, but there, is kept") {
+    auto body = [](GuestLink& link, std::string path) -> Task<void> {
+        LocalGuest guest(path, "b");
+        auto agent = co_await link.wait_agent();
+        auto session = co_await agent->exec(command({"sleep", "1"}));
+        CHECK((co_await collect(*session)).exit_code == 0);
+        CHECK(agent->alive());
+    };
+    run_task(with_short_patience(body, listener));
+}
