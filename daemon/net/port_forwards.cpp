@@ -75,10 +75,26 @@ void prepare(Tcp::socket& socket) {
 }
 
 struct Counted {
-    std::size_t& count;
-    explicit Counted(std::size_t& n) : count(n) { ++count; }
-    ~Counted() { --count; }
+    std::shared_ptr<std::size_t> count;
+    explicit Counted(std::shared_ptr<std::size_t> n) : count(std::move(n)) { ++*count; }
+    ~Counted() { --*count; }
     Counted(const Counted&) = delete;
+};
+
+/// Counts for as long as somebody has it.
+class CountedConnection final : public GuestConnection {
+  public:
+    CountedConnection(std::unique_ptr<Counted> counted, std::unique_ptr<GuestConnection> guest)
+        : counted_(std::move(counted)), guest_(std::move(guest)) {}
+
+    Task<std::vector<std::byte>> read() override { return guest_->read(); }
+    Task<void> write(std::span<const std::byte> bytes) override { return guest_->write(bytes); }
+    void finish() override { guest_->finish(); }
+    Task<void> wait_sent() override { return guest_->wait_sent(); }
+
+  private:
+    std::unique_ptr<Counted> counted_;
+    std::unique_ptr<GuestConnection> guest_;
 };
 
 }  // namespace
@@ -125,6 +141,16 @@ std::map<HostPort, std::uint16_t> PortForwards::ports() const {
     return ports;
 }
 
+Task<std::unique_ptr<GuestConnection>> PortForwards::connect(std::uint16_t guest_port) {
+    if (*connections_ >= limits_.connections) {
+        fail(Errc::unavailable, "the vm has {} connections already, as many as it may; close some",
+             *connections_);
+    }
+    auto counted = std::make_unique<Counted>(connections_);
+    auto guest = co_await dial_(guest_port);
+    co_return std::make_unique<CountedConnection>(std::move(counted), std::move(guest));
+}
+
 Task<void> PortForwards::run() {
     TaskGroup group(executor_);
     struct Running {
@@ -153,11 +179,11 @@ Task<void> PortForwards::accept(std::shared_ptr<Forward> forward) {
             // For one, too many open files: others may be closed soon.
             spdlog::warn("cannot accept at {}: {}", to_string(forward->at), error.message());
             co_await sleep_for(kAcceptAgain);
-        } else if (connections_ >= limits_.connections) {
+        } else if (*connections_ >= limits_.connections) {
             // Said once: a flood must not fill the log.
             if (!std::exchange(full_, true)) {
                 spdlog::warn("{} has {} connections already: more are reset",
-                             to_string(forward->at), connections_);
+                             to_string(forward->at), *connections_);
             }
             reset(socket);
         } else {

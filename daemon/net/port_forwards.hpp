@@ -34,7 +34,7 @@ struct ForwardLimits {
 
 /// The ports of one VM that the host listens on. Each connection becomes one of the guest's, with
 /// either direction shut by itself; what goes wrong on one side is a reset on the other. Beyond the
-/// limit, connections are reset at once.
+/// limit, connections are reset at once; those that come another way (connect) count as well.
 class PortForwards {
   public:
     PortForwards(boost::asio::any_io_executor executor, ForwardLimits limits, Dial dial);
@@ -48,6 +48,10 @@ class PortForwards {
     bool close(const HostPort& at);
     /// Each with its port of the guest.
     std::map<HostPort, std::uint16_t> ports() const;
+
+    /// A connection that came by no port of the host. It may outlive this. Throws
+    /// Error{unavailable} when the VM has as many as it may, or what dialling throws.
+    Task<std::unique_ptr<GuestConnection>> connect(std::uint16_t guest_port);
 
     /// Serves until cancelled. Whoever owns this awaits its end before destroying it.
     Task<void> run();
@@ -64,7 +68,7 @@ class PortForwards {
     ForwardLimits limits_;
     Dial dial_;
     std::map<HostPort, std::shared_ptr<Forward>> forwards_;
-    std::size_t connections_ = 0;
+    std::shared_ptr<std::size_t> connections_ = std::make_shared<std::size_t>(0);
     bool full_ = false;             ///< has said that connections are reset
     TaskGroup* running_ = nullptr;  ///< the children of run()
     Notifier never_;

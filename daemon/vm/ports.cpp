@@ -174,12 +174,12 @@ void switch_places(net::PortForwards& forwards, const std::map<HostPort, std::ui
 }  // namespace
 
 Task<std::unique_ptr<net::GuestConnection>> connect_guest(InstancePtr vm, std::uint16_t port) {
-    if (vm->record.state != VmState::running || !vm->run) {
+    if (vm->record.state != VmState::running || !vm->run || !vm->run->ports) {
         fail(Errc::conflict, "vm '{}' is {}, not running", vm->record.name,
              to_string(vm->record.state));
     }
-    auto agent = co_await agent_of(vm->run, vm->record.name);
-    co_return co_await agent->connect(port);
+    auto forwards = vm->run->ports;
+    co_return co_await forwards->connect(port);
 }
 
 std::vector<PublishedPort> check_published(std::vector<PublishedPort> ports) {

@@ -11,8 +11,9 @@ namespace banger::vm {
 
 // The ports of one VM: what its guest listens on, and where the host leads there.
 
-/// A connection to a port of a running VM. Throws Error{conflict} when it does not run,
-/// Error{unavailable} when its agent is not there within seconds or nothing accepts.
+/// A connection to a port of a running VM, one of as many as it may have (net::ForwardLimits).
+/// Throws Error{conflict} when it does not run, Error{unavailable} when it has them all, when its
+/// agent is not there within seconds, or when nothing accepts.
 Task<std::unique_ptr<net::GuestConnection>> connect_guest(InstancePtr vm, std::uint16_t port);
 
 /// The published ports as they are kept: checked, the host's port filled in. Throws

@@ -172,6 +172,29 @@ TEST_CASE("a client that resets its connection resets the guest's") {
     });
 }
 
+TEST_CASE("a connection that came by no port counts with those that did") {
+    run(
+        [](World& world) -> Task<void> {
+            world.publish(world.guest_port());
+            auto first = co_await connect(world);
+            auto first_peer = co_await world.server.async_accept(asio::use_awaitable);
+            auto second = co_await world.forwards.connect(world.guest_port());
+            auto second_peer = co_await world.server.async_accept(asio::use_awaitable);
+            auto third = co_await connect(world);
+            CHECK(co_await read_all(third) == "reset");
+            std::string said;
+            try {
+                co_await world.forwards.connect(world.guest_port());
+            } catch (const Error& e) {
+                said = e.what();
+            }
+            CHECK(said == "the vm has 2 connections already, as many as it may; close some");
+            second.reset();
+            second = co_await world.forwards.connect(world.guest_port());
+        },
+        2);
+}
+
 TEST_CASE("connections beyond the limit are reset, and there is room again when one ends") {
     run(
         [](World& world) -> Task<void> {
