@@ -92,6 +92,10 @@ Task<std::vector<VmTarget>> targets_of(Session& session, std::vector<std::string
     co_return targets;
 }
 
+std::string format_known(const std::optional<std::uint64_t>& bytes) {
+    return bytes ? format_bytes(*bytes) : "-";
+}
+
 std::vector<std::string> stats_row(const boost::json::value& value) {
     const auto stats = from_json<api::VmStats>(value);
     return {stats.name,
@@ -99,7 +103,8 @@ std::vector<std::string> stats_row(const boost::json::value& value) {
             std::to_string(stats.vcpu),
             fmt::format("{:.1f} s", static_cast<double>(stats.cpu_ms) / 1000.0),
             format_bytes(stats.memory_used) + " / " + format_bytes(stats.memory_size),
-            format_bytes(stats.disk_used) + " / " + format_bytes(stats.disk_size)};
+            format_bytes(stats.disk_used) + " / " + format_bytes(stats.disk_size),
+            format_known(stats.network_received) + " / " + format_known(stats.network_sent)};
 }
 
 Task<int> print_stats(Session& session, std::vector<std::string> refs) {
@@ -107,8 +112,8 @@ Task<int> print_stats(Session& session, std::vector<std::string> refs) {
     const auto answers = co_await ask_vms(
         session, std::move(targets),
         [](Session& own, std::string id) { return own.client.get(vm_target(id, "/stats")); });
-    co_return show(session, answers, Table({"NAME", "STATE", "VCPU", "CPU TIME", "MEMORY", "DISK"}),
-                   stats_row);
+    Table table({"NAME", "STATE", "VCPU", "CPU TIME", "MEMORY", "DISK", "NETWORK IN / OUT"});
+    co_return show(session, answers, std::move(table), stats_row);
 }
 
 std::vector<std::string> health_row(const boost::json::value& value) {

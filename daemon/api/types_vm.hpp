@@ -128,10 +128,14 @@ struct VmStats {
     std::uint64_t memory_used = 0;  ///< resident memory of its VMM
     std::uint64_t disk_size = 0;
     std::uint64_t disk_used = 0;  ///< what its disk occupies on the host
+    /// Bytes through the guest's network cards since it started, as its agent counts them; absent
+    /// when that does not say.
+    std::optional<std::uint64_t> network_received;
+    std::optional<std::uint64_t> network_sent;
 };
 BOOST_DESCRIBE_STRUCT(VmStats, (),
                       (id, name, state, vcpu, cpu_ms, memory_size, memory_used, disk_size,
-                       disk_used))
+                       disk_used, network_received, network_sent))
 
 /// GET /v1/vms/{vm}/health: what the guest's agent says.
 struct VmHealth {

@@ -76,6 +76,11 @@ Task<std::vector<api::GuestListener>> AgentClient::listeners(Duration limit) {
     co_return from_json<ListenersAnswer>(what).listeners;
 }
 
+Task<AgentTraffic> AgentClient::traffic(Duration limit) {
+    auto answer = co_await call("GET", "/v1/traffic", {}, limit);
+    co_return from_json<AgentTraffic>(parse_json(answer, "the traffic of " + peer_));
+}
+
 Task<std::unique_ptr<net::GuestConnection>> AgentClient::connect(std::uint16_t port) {
     auto stream = session_.open("POST", fmt::format("/v1/connect?port={}", port));
     auto what = fmt::format("{} did not connect to port {} within {} s", peer_, port,

@@ -23,6 +23,13 @@ struct AgentHealth {
 };
 BOOST_DESCRIBE_STRUCT(AgentHealth, (), (boot_id, uptime_ms, init, system))
 
+/// GET /v1/traffic of a guest: bytes since its start.
+struct AgentTraffic {
+    std::uint64_t received = 0;
+    std::uint64_t sent = 0;
+};
+BOOST_DESCRIBE_STRUCT(AgentTraffic, (), (received, sent))
+
 /// A guest's agent that has said hello: protocol.hpp's requests as coroutines. Each has a deadline
 /// and throws Error{timed_out} after it, Error{unavailable} when the connection goes, and what the
 /// agent answered when it refuses. Many may be under way at once.
@@ -52,6 +59,7 @@ class AgentClient {
     Task<std::unique_ptr<ExecSession>> exec(api::ExecRequest request);
     /// The guest's TCP listeners, by port; where the host leads to them is not filled in.
     Task<std::vector<api::GuestListener>> listeners(Duration limit);
+    Task<AgentTraffic> traffic(Duration limit);
     /// Returns once the connection stands.
     Task<std::unique_ptr<net::GuestConnection>> connect(std::uint16_t port);
 

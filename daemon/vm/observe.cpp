@@ -1,5 +1,6 @@
 #include "daemon/vm/observe.hpp"
 
+#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@ namespace banger::vm {
 namespace {
 
 constexpr std::chrono::seconds kHealthLimit{5};
+constexpr std::chrono::seconds kTrafficLimit{1};
 
 void observe_process(int pid, std::uint64_t start_time, api::VmStats& stats) {
     auto stat = read_process_stat(pid);
@@ -29,6 +31,19 @@ std::uint64_t occupied_bytes(const std::string& path) {
     struct stat status{};
     if (::stat(path.c_str(), &status) != 0) return 0;
     return static_cast<std::uint64_t>(status.st_blocks) * 512;
+}
+
+/// No host counts the same for each kind of network, and some count nothing.
+Task<void> fill_traffic(InstancePtr vm, api::VmStats& stats) {
+    auto agent = vm->run && vm->run->link ? vm->run->link->agent() : nullptr;
+    if (!agent || vm->record.state != VmState::running) co_return;
+    try {
+        const auto traffic = co_await agent->traffic(kTrafficLimit);
+        stats.network_received = traffic.received;
+        stats.network_sent = traffic.sent;
+    } catch (const Error& e) {
+        spdlog::debug("the traffic of vm '{}' is not known: {}", stats.name, e.what());
+    }
 }
 
 Task<AgentHealth> ask_health(std::shared_ptr<Run> run) {
@@ -63,6 +78,7 @@ Task<api::VmStats> observe(VmContext& context, InstancePtr vm) {
         if (record.pid) observe_process(*record.pid, record.start_time, stats);
         stats.disk_used = occupied_bytes(disk);
     });
+    co_await fill_traffic(std::move(vm), stats);
     co_return stats;
 }
 

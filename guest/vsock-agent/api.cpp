@@ -14,12 +14,19 @@
 #include "guest/vsock-agent/json_reader.hpp"
 #include "guest/vsock-agent/process.hpp"
 #include "guest/vsock-agent/shutdown.hpp"
+#include "guest/vsock-agent/traffic.hpp"
 
 namespace banger::guest {
 namespace {
 
 // Long enough for the answer to leave by the transport before the processes are ended.
 constexpr std::chrono::milliseconds kAnswerFirst{20};
+
+void tell_traffic(const Respond& respond) {
+    const Traffic traffic = read_traffic();
+    respond(200, boost::json::serialize(
+                     boost::json::object{{"received", traffic.received}, {"sent", traffic.sent}}));
+}
 
 void set_clock(std::string_view body, const Respond& respond) {
     std::int64_t nanoseconds = 0;
@@ -57,6 +64,7 @@ void Api::handle(std::string_view method, std::string_view path, std::string_vie
     const bool post = method == "POST";
     if (get && path == "/v1/health") return health(respond);
     if (get && path == "/v1/listeners") return list_listeners(respond);
+    if (get && path == "/v1/traffic") return tell_traffic(respond);
     if (post && path == "/v1/clock") return set_clock(body, respond);
     if (post && path == "/v1/shutdown") return shut_down(body, respond);
     if (post && path == "/v1/sync") {

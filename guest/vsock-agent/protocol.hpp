@@ -30,6 +30,8 @@
 //   GET  /v1/listeners -> 200 {"listeners":[{"address","port","process"}]}: the TCP sockets that
 //                         wait for connections, by port, at most 4096; process is "" where not
 //                         known
+//   GET  /v1/traffic   -> 200 {"received","sent"}: bytes through the guest's network cards since it
+//                         started; an older agent has no such path
 //   POST /v1/connect?port=N -> bytes both ways, see below
 //   POST /v1/sync      -> 204 after sync(2)
 //   POST /v1/grow-disk   -> 204 once the VM's own file system is as large as its disk

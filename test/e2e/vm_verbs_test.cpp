@@ -135,6 +135,11 @@ TEST_CASE("what a vm uses and how it is can be asked at any time") {
     CHECK(stats.cpu_ms > 0);
     CHECK(stats.memory_used > 32u << 20);
     CHECK(stats.disk_used > 0);
+    REQUIRE(stats.network_sent);
+    CHECK(shell(host, "seen", "ping -c 2 -s 1000 10.0.2.2").exit_code == 0);
+    const auto later = host.run(host.vms().stats("seen"));
+    CHECK(later.network_sent.value_or(0) > *stats.network_sent + 2000);
+    CHECK(later.network_received.value_or(0) > stats.network_received.value_or(0) + 2000);
     auto health = host.run(host.vms().health("seen"));
     CHECK(health.healthy);
     CHECK(health.boot_id == vm.boot_id);
@@ -146,6 +151,7 @@ TEST_CASE("what a vm uses and how it is can be asked at any time") {
     host.run(host.vms().stop("seen", 60, {}));
     CHECK(host.run(host.vms().health("seen")).problem == "the vm is stopped");
     CHECK(host.run(host.vms().stats("seen")).memory_used == 0);
+    CHECK_FALSE(host.run(host.vms().stats("seen")).network_sent);
     remove(host, "seen");
 }
 

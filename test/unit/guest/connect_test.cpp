@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "guest/vsock-agent/listeners.hpp"
+#include "guest/vsock-agent/traffic.hpp"
 #include "test/support/catch.hpp"
 #include "test/unit/guest/local_agent.hpp"
 
@@ -112,6 +113,24 @@ TEST_CASE("lines that are no sockets are no listeners") {
         INFO(line);
         CHECK(guest::parse_listeners(line, false).empty());
     }
+}
+
+TEST_CASE("bytes through the cards that count are summed") {
+    constexpr std::string_view kTable =
+        "Inter-|   Receive                                                |  Transmit\n"
+        " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs\n"
+        "    lo: 99      1    0    0    0     0          0         0       99      1    0 0 0 0 0 "
+        "0\n"
+        "  eth0: 1000    2    0    0    0     0          0         0       20      1    0 0 0 0 0 "
+        "0\n"
+        "enp0s5:18446744073     2    0    0    0     0     0     0     3      1    0 0 0 0 0 0\n"
+        "  eth2: 7 8 9\n: 1 1 1 1 1 1 1 1 1\n";
+    const auto sum =
+        guest::parse_traffic(kTable, [](const std::string& name) { return name != "lo"; });
+    CHECK(sum.received == 18446745073);
+    CHECK(sum.sent == 23);
+    Joined joined;
+    CHECK(joined.client.call("GET", "/v1/traffic").body.starts_with("{\"received\":"));
 }
 
 TEST_CASE("listeners are listed with their process, and gone once closed") {
