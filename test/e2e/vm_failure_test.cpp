@@ -1,7 +1,10 @@
+#include <unistd.h>
+
 #include <filesystem>
 
 #include "pipelines/io/atomic_file.hpp"
 #include "pipelines/io/error.hpp"
+#include "pipelines/io/process_stat.hpp"
 #include "test/e2e/vm_host.hpp"
 #include "test/support/catch.hpp"
 
@@ -178,4 +181,40 @@ TEST_CASE("requests that cannot be met are refused before anything is made") {
         CHECK(code_of(host, wanted) == Errc::invalid_argument);
     }
     check_nothing_left(host);
+}
+
+namespace {
+
+std::uint64_t own_resident_bytes() {
+    return read_process_stat(::getpid())->rss_pages *
+           static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+}  // namespace
+
+TEST_CASE("a guest that floods its console takes neither the host's disk nor its time") {
+    using Clock = std::chrono::steady_clock;
+    auto& host = vm_host();
+    auto vm = host.boot("flood");
+    const auto log = host.paths().vms() + "/" + vm.id + "/serial.log";
+    const auto memory = own_resident_bytes();
+    shell(host, "flood", "(tr '\\0' x </dev/zero >/dev/ttyS0) </dev/null >/dev/null 2>&1 &");
+    std::uint64_t most = 0;
+    auto slowest = Clock::duration::zero();
+    const auto end = Clock::now() + std::chrono::seconds(60);
+    while (std::filesystem::file_size(log) < 6u << 20 && Clock::now() < end) {
+        host.run(sleep_for(std::chrono::milliseconds(100)));
+        most = std::max(most, host.blocks_of(log));
+        const auto asked = Clock::now();
+        CHECK(host.run(host.vms().list()).size() == 1);
+        slowest = std::max(slowest, Clock::now() - asked);
+    }
+    CAPTURE(std::filesystem::file_size(log));
+    // The limit, and what comes between two looks at it.
+    CHECK(most < 8u << 20);
+    CHECK(slowest < std::chrono::milliseconds(250));
+    CHECK(shell(host, "flood", "echo alive").out == "alive\n");
+    CHECK(own_resident_bytes() < memory + (8u << 20));
+    CHECK(host.run(host.vms().serial_log("flood", 1000)) == std::string(1000, 'x'));
+    host.run(host.vms().remove("flood", true, {}));
 }
