@@ -84,6 +84,13 @@ std::string verdict(const FailedBoot& boot) {
         return fmt::format("the vmm ended before the guest answered: {}; {}", *boot.vmm_exit,
                            last_seen(boot.console));
     }
+    if (last_lines(boot.console, 1).empty()) {
+        return fmt::format(
+            "no answer from the guest's agent within {} s, and not a word on its console: the "
+            "kernel does not start on this machine, or has no serial console; try another one "
+            "(banger kernel list --available)",
+            boot.seconds);
+    }
     return fmt::format("no answer from the guest's agent within {} s; {}", boot.seconds,
                        last_seen(boot.console));
 }

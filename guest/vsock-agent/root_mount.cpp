@@ -39,8 +39,12 @@ void mount_disk(const char* device, const char* where, unsigned long flags, cons
     wait_for_disk(device, purpose);
     make_directory(where);
     if (::mount(device, where, "ext4", flags, options) == 0) return;
-    give_up(std::string("cannot mount ") + device + " (" + purpose +
-            ") as ext4: " + std::strerror(errno));
+    std::string why = std::string("cannot mount ") + device + " (" + purpose +
+                      ") as ext4: " + std::strerror(errno);
+    if (!(flags & MS_RDONLY) && ::mount(device, where, "ext4", MS_RDONLY, "noload") == 0) {
+        why += "; it can be read, but not written: the kernel's lines before this one say why";
+    }
+    give_up(why);
 }
 
 void mount_overlay() {

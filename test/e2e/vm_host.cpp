@@ -144,8 +144,7 @@ struct VmHost::Parts {
 
 VmHost::VmHost(std::uint64_t disk_reserve) : disk_reserve_(disk_reserve) {
     open();
-    api::KernelImportRequest request{.name = "test", .from_deb = test_material("kernel")};
-    run(parts_->kernels->import(std::move(request), {}));
+    import_kernel({.name = "test", .from_deb = test_material("kernel")});
     image("busybox");
 }
 
@@ -192,6 +191,10 @@ std::string VmHost::image(const std::string& name) {
 std::string VmHost::pull(const std::string& source, const std::string& name) {
     run(parts_->images->pull({.reference = source, .name = name}, {}), std::chrono::seconds(600));
     return name;
+}
+
+std::string VmHost::import_kernel(api::KernelImportRequest request) {
+    return run(parts_->kernels->import(std::move(request), {})).name;
 }
 
 std::string VmHost::rootfs_of(const std::string& image) {

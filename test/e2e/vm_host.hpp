@@ -32,6 +32,8 @@ class VmHost {
     /// Pulls any image, and gives its local name.
     std::string pull(const std::string& source, const std::string& name);
     std::string rootfs_of(const std::string& image);
+    /// Imports a kernel, and gives its name.
+    std::string import_kernel(api::KernelImportRequest request);
 
     /// A new service over the same store, as after a restart of the daemon.
     void restart();

@@ -1,7 +1,13 @@
+#include <elf.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstring>
 #include <filesystem>
 
 #include "pipelines/io/atomic_file.hpp"
 #include "pipelines/io/error.hpp"
+#include "pipelines/io/unique_fd.hpp"
 #include "test/e2e/vm_host.hpp"
 #include "test/support/catch.hpp"
 #include "test/support/oci_builder.hpp"
@@ -76,6 +82,61 @@ std::string how_it_ended(VmHost& host, const std::string& image) {
     CHECK(host.vmms().empty());
     host.run(host.vms().remove(image, true, {}));
     return said;
+}
+
+/// A kernel that PVH enters, and which halts there without a word.
+std::string mute_kernel() {
+    constexpr std::uint64_t kEntry = 0x1000000;
+    constexpr std::uint32_t kPvhEntry = 18;  // XEN_ELFNOTE_PHYS32_ENTRY
+    struct {
+        Elf64_Ehdr header{};
+        Elf64_Phdr segments[2]{};
+        Elf64_Nhdr note{4, 8, kPvhEntry};
+        char owner[4] = "Xen";
+        std::uint64_t entry = kEntry;
+        unsigned char code[4] = {0xfa, 0xf4, 0xeb, 0xfd};  // cli; hlt; jmp to hlt
+        char banner[28] = "Linux version 1.0.0 (mute) ";
+    } __attribute__((packed)) file;
+    std::memcpy(file.header.e_ident, ELFMAG "\x02\x01\x01", 7);
+    file.header.e_type = ET_EXEC;
+    file.header.e_machine = EM_X86_64;
+    file.header.e_version = EV_CURRENT;
+    file.header.e_entry = kEntry;
+    file.header.e_phoff = sizeof file.header;
+    file.header.e_ehsize = sizeof file.header;
+    file.header.e_phentsize = sizeof(Elf64_Phdr);
+    file.header.e_phnum = 2;
+    const auto note_at = sizeof file.header + sizeof file.segments;
+    const auto note_size = sizeof file.note + sizeof file.owner + sizeof file.entry;
+    const auto rest = sizeof file - note_at - note_size;
+    file.segments[0] = {PT_LOAD, PF_R | PF_X, note_at + note_size, kEntry, kEntry, rest, rest, 1};
+    file.segments[1] = {PT_NOTE, PF_R, note_at, 0, 0, note_size, note_size, 4};
+    return {reinterpret_cast<const char*>(&file), sizeof file};
+}
+
+/// Castagnoli's, as ext4 has it.
+std::uint32_t crc32c(std::string_view bytes) {
+    std::uint32_t crc = ~0u;
+    for (const unsigned char byte : bytes) {
+        crc ^= byte;
+        for (int bit = 0; bit < 8; ++bit)
+            crc = (crc >> 1) ^ (crc & 1 ? 0x82f63b78u : 0u);
+    }
+    return crc;
+}
+
+/// Gives an ext4 a feature of a kernel to come, without which it may be read only.
+void add_unknown_feature(const std::string& path) {
+    constexpr off_t kSuperblock = 1024;
+    constexpr std::size_t kReadOnlyFeatures = 0x64;
+    constexpr std::size_t kChecksum = 0x3fc;
+    UniqueFd disk(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    std::string super(1024, '\0');
+    REQUIRE(::pread(disk.get(), super.data(), super.size(), kSuperblock) == 1024);
+    super[kReadOnlyFeatures + 3] = static_cast<char>(0x80);
+    const auto checksum = crc32c(std::string_view(super).substr(0, kChecksum));
+    std::memcpy(super.data() + kChecksum, &checksum, sizeof checksum);
+    REQUIRE(::pwrite(disk.get(), super.data(), super.size(), kSuperblock) == 1024);
 }
 
 /// Waits until the console has said `words`.
@@ -161,6 +222,54 @@ TEST_CASE("a vm whose disk is full starts, and one whose disk has errors says so
     CHECK(shell(host, "stuffed", "rm /root/all && echo room > /root/x && cat /root/x").out ==
           "room\n");
     host.run(host.vms().remove("stuffed", true, {}));
+}
+
+TEST_CASE("a vm whose disk can only be read does not start, and says so") {
+    auto& host = vm_host();
+    const auto* mode = GENERATE("overlay", "copy");
+    CAPTURE(mode);
+    api::VmCreateRequest wanted;
+    wanted.name = "petrified";
+    wanted.disk_mode = mode;
+    wanted.start = false;
+    auto vm = host.run(host.vms().create(wanted, {}));
+    const bool copy = vm.disk_mode == "copy";
+    add_unknown_feature(host.paths().vms() + "/" + vm.id + (copy ? "/root.ext4" : "/disk.ext4"));
+    std::string said;
+    try {
+        host.run(host.vms().start("petrified", {}));
+    } catch (const Error& e) {
+        said = e.what();
+    }
+    CHECK_THAT(said,
+               ContainsSubstring(copy ? "cannot mount /dev/vda (the VM's root) as ext4: "
+                                      : "cannot mount /dev/vdb (the VM's own disk) as ext4: "));
+    CHECK_THAT(said, ContainsSubstring("it can be read, but not written"));
+    // The kernel's own reason is among the lines that are shown.
+    CHECK_THAT(said, ContainsSubstring("unsupported optional features (80000000)"));
+    CHECK(host.vmms().empty());
+    host.run(host.vms().remove("petrified", true, {}));
+}
+
+TEST_CASE("a kernel that prints nothing is told as one, and another is proposed") {
+    auto& host = vm_host();
+    TempDir directory;
+    write_file_atomically(directory / "vmlinux", mute_kernel());
+    api::VmCreateRequest wanted;
+    wanted.name = "mute";
+    wanted.kernel =
+        host.import_kernel({.name = "mute", .from_directory = directory.path().string()});
+    wanted.boot_seconds = 3;
+    std::string said;
+    try {
+        host.run(host.vms().create(wanted, {}));
+    } catch (const Error& e) {
+        said = e.what();
+        CHECK(e.code() == Errc::timed_out);
+    }
+    CHECK_THAT(said, ContainsSubstring("within 3 s, and not a word on its console"));
+    CHECK_THAT(said, ContainsSubstring("banger kernel list --available"));
+    CHECK(host.vmms().empty());
 }
 
 TEST_CASE("an agent that dies is started again by its supervisor, and the vm runs on") {

@@ -58,7 +58,15 @@ TEST_CASE("silence is told with the deadline and what was seen last") {
     CHECK(verdict({"banger: init 1\nbanger: root 2\n", {}, 7}) ==
           "no answer from the guest's agent within 7 s; it came as far as 'root'");
     CHECK_THAT(verdict({"Loading Linux\nGRUB>\n", {}, 7}), ContainsSubstring("'GRUB>'"));
-    CHECK_THAT(verdict({"", {}, 7}), ContainsSubstring("its console is silent"));
+}
+
+TEST_CASE("a kernel that prints nothing is told as one, with what to try") {
+    for (const auto* console : {"", "\r\n\n"}) {
+        CHECK(verdict({console, {}, 7}) ==
+              "no answer from the guest's agent within 7 s, and not a word on its console: the "
+              "kernel does not start on this machine, or has no serial console; try another one "
+              "(banger kernel list --available)");
+    }
 }
 
 TEST_CASE("last lines are without control characters and empty lines") {
