@@ -42,13 +42,13 @@ bool read_value(const toml::node& node, Integer& out) {
     return true;
 }
 
-/// TOML has no sizes, so they may be written as text. Settings of 64 bits are sizes.
+/// Settings of 64 bits are sizes. TOML has none, so they are text, or a number of MiB, as parse_size
+/// has it; 0 is the default.
 bool read_value(const toml::node& node, std::uint64_t& out) {
-    if (const auto text = node.value_exact<std::string>()) {
-        out = parse_size(*text);
-        return true;
-    }
-    return read_value<std::uint64_t>(node, out);
+    const auto text = node.value_exact<std::string>();
+    if (!text && !read_value<std::uint64_t>(node, out)) return false;
+    if (text || out != 0) out = parse_size(text ? *text : std::to_string(out));
+    return true;
 }
 
 bool read_value(const toml::node& node, std::vector<std::string>& out) {

@@ -41,7 +41,7 @@ BOOST_DESCRIBE_STRUCT(LimitsConfig, (),
                        write_operations))
 
 /// config.toml; every key optional. An unknown key or a wrong type is an error naming file and
-/// line. Sizes may also be written as text: "8GiB".
+/// line. Sizes are text, "8GiB", or a number of MiB.
 struct Config {
     std::string log_level = "info";                 ///< BANGER_LOG_LEVEL wins
     std::string default_image = "debian-bookworm";  ///< name or source: "oci:/path:tag"

@@ -48,6 +48,16 @@ require_kvm = true
     CHECK(config.require_kvm);
 }
 
+TEST_CASE("a size that is a plain number is MiB, in the file and when it is set") {
+    test::TempDir dir;
+    const auto path = write_config(dir, "cache_size = 64\ndisk_reserve = 0\n");
+    set_config_value(path, "disk_size", "2048");
+    const auto config = load_config(path);
+    CHECK(config.cache_size == 64ull << 20);
+    CHECK(config.disk_reserve == 0);
+    CHECK(config.disk_size == 2ull << 30);
+}
+
 TEST_CASE("a bad configuration names the file, the line and the key") {
     test::TempDir dir;
     const auto [text, message] = GENERATE(table<std::string, std::string>({
@@ -64,7 +74,7 @@ TEST_CASE("a bad configuration names the file, the line and the key") {
         {"[limits]\ncpu = 1\n", "config.toml:1: unknown key 'cpu' among the limits"},
         {"[limits]\ncpus = \"1\"\n", "wrong type or range for 'limits.cpus'"},
         {"[limits]\nthreads = 8\n", "limits.threads is 80 or more"},
-        {"limits.memory_overhead = 512\n", "limits.memory_overhead is 64 MiB or more"},
+        {"limits.memory_overhead = 32\n", "limits.memory_overhead is 64 MiB or more"},
         {"limits = 1\n", "config.toml:1: wrong type or range for 'limits'"},
     }));
     CHECK_THROWS_WITH(load_config(write_config(dir, text)), ContainsSubstring(message));
