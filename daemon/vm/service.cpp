@@ -135,12 +135,18 @@ void Service::check_name_is_free(const std::string& name) const {
 }
 
 Task<std::vector<api::VmInfo>> Service::list() {
-    std::vector<api::VmInfo> infos;
+    // What is sorted is small; what is told of a VM is not, and there may be a thousand.
+    std::vector<const VmRecord*> records;
+    records.reserve(context_.instances.size());
     for (const auto& [id, vm] : context_.instances)
-        infos.push_back(to_info(vm->record));
+        records.push_back(&vm->record);
+    std::ranges::sort(records, {}, &VmRecord::created_at);
+    std::vector<api::VmInfo> infos;
+    infos.reserve(records.size() + context_.unreadable.size());
     for (const auto& [id, vm] : context_.unreadable)
         infos.push_back(to_info(id, vm));
-    std::ranges::sort(infos, {}, &api::VmInfo::created_at);
+    for (const auto* record : records)
+        infos.push_back(to_info(*record));
     co_return infos;
 }
 

@@ -84,6 +84,7 @@ void write(boost::json::value& out, const std::optional<T>& value) {
 template <class T>
 void write(boost::json::value& out, const std::vector<T>& values) {
     auto& array = out.emplace_array();
+    array.reserve(values.size());
     for (const auto& item : values)
         write(array.emplace_back(nullptr), item);
 }
@@ -103,6 +104,7 @@ inline constexpr bool kIsOptional<std::optional<T>> = true;
 template <Described T>
 void write(boost::json::value& out, const T& value) {
     auto& object = out.emplace_object();
+    object.reserve(boost::mp11::mp_size<MembersOf<T>>::value);
     boost::mp11::mp_for_each<MembersOf<T>>([&](auto member) {
         const auto& field = value.*member.pointer;
         if constexpr (kIsOptional<std::remove_cvref_t<decltype(field)>>) {
