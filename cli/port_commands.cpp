@@ -57,6 +57,7 @@ void add_rows(Table& table, const api::VmPorts& ports) {
 Task<std::vector<std::string>> all_vms(Session& session) {
     const auto vms = from_json<std::vector<api::VmInfo>>(co_await session.client.get("/v1/vms"));
     std::vector<std::string> names;
+    names.reserve(vms.size());
     for (const auto& vm : vms)
         names.push_back(vm.name);
     co_return names;

@@ -11,6 +11,7 @@ std::optional<std::vector<api::PublishedPort>> parse_all(
     const std::vector<std::string>& specs, api::PublishedPort (*parse)(std::string_view)) {
     if (specs.empty()) return std::nullopt;
     std::vector<api::PublishedPort> ports;
+    ports.reserve(specs.size());
     for (const auto& spec : specs)
         ports.push_back(parse(spec));
     return ports;

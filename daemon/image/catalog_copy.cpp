@@ -51,6 +51,7 @@ void CatalogCopy::sweep_blocking(const Paths& paths) {
 Catalog CatalogCopy::check_blocking(const SignedText& copy) const {
     if (!config_.keys.empty()) {
         std::vector<PublicKey> keys;
+        keys.reserve(config_.keys.size());
         for (const auto& key : config_.keys)
             keys.push_back(parse_public_key(key));
         verify_signature(copy.text, copy.signature, keys, what(config_));

@@ -88,6 +88,7 @@ BootOptions boot_options(const api::VmCreateRequest& request, const Config& conf
 
 std::string Service::resolve(const std::string& ref) const {
     std::vector<VmKey> keys;
+    keys.reserve(context_.instances.size() + context_.unreadable.size());
     for (const auto& [id, vm] : context_.instances)
         keys.push_back({id, vm->record.name});
     for (const auto& [id, vm] : context_.unreadable)
@@ -121,6 +122,7 @@ Task<Service::Locked> Service::interrupt_and_lock(std::string ref) {
 
 std::vector<std::string> Service::names() const {
     std::vector<std::string> names;
+    names.reserve(context_.instances.size() + context_.unreadable.size());
     for (const auto& [id, vm] : context_.instances)
         names.push_back(vm->record.name);
     for (const auto& [id, vm] : context_.unreadable)
