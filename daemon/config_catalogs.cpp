@@ -30,6 +30,7 @@ std::string to_toml(const CatalogConfig& catalog) {
 
 std::vector<std::string> names_of(const Config& config) {
     std::vector<std::string> names;
+    names.reserve(config.catalogs.size());
     for (const auto& catalog : config.catalogs)
         names.push_back(catalog.name);
     return names;
