@@ -13,6 +13,7 @@
 #include "test/support/catch.hpp"
 #include "test/support/run_task.hpp"
 #include "test/support/temp_dir.hpp"
+#include "test/unit/daemon/link_fixture.hpp"
 #include "test/unit/daemon/local_guest.hpp"
 
 using namespace banger;
@@ -20,6 +21,7 @@ using namespace std::chrono_literals;
 using test::ContainsSubstring;
 using test::LocalGuest;
 using test::run_task;
+using Fixture = test::LinkFixture;
 using vm::GuestLink;
 using Clock = std::chrono::steady_clock;
 
@@ -105,20 +107,6 @@ std::uint64_t resident_bytes() {
     const auto stat = read_process_stat(::getpid());
     return stat->rss_pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
-
-struct Fixture {
-    test::TempDir directory;
-    std::string listener = directory / "vsock.sock_1024";
-
-    /// Runs `body` while the link serves.
-    void run(Task<void> (*body)(GuestLink& link, std::string path)) {
-        run_task(both(body, listener));
-    }
-    static Task<void> both(Task<void> (*body)(GuestLink&, std::string), std::string path) {
-        GuestLink link(co_await boost::asio::this_coro::executor, path, "the agent of vm 'box'");
-        co_await race(link.run(), body(link, path));
-    }
-};
 
 Task<std::string> sync_error(std::shared_ptr<vm::AgentClient> agent) {
     try {

@@ -11,6 +11,7 @@
 #include "test/support/catch.hpp"
 #include "test/support/run_task.hpp"
 #include "test/support/temp_dir.hpp"
+#include "test/unit/daemon/link_fixture.hpp"
 #include "test/unit/daemon/local_guest.hpp"
 
 using namespace banger;
@@ -20,23 +21,10 @@ using test::dial;
 using test::LocalGuest;
 using test::run_task;
 using vm::ExecEvent;
+using Fixture = test::LinkFixture;
 using vm::GuestLink;
 
 namespace {
-
-struct Fixture {
-    test::TempDir directory;
-    std::string listener = directory / "vsock.sock_1024";
-
-    /// Runs `body` while the link serves.
-    void run(Task<void> (*body)(GuestLink& link, std::string path)) {
-        run_task(both(body, listener));
-    }
-    static Task<void> both(Task<void> (*body)(GuestLink&, std::string), std::string path) {
-        GuestLink link(co_await boost::asio::this_coro::executor, path, "the agent of vm 'box'");
-        co_await race(link.run(), body(link, path));
-    }
-};
 
 api::ExecRequest command(std::vector<std::string> words, bool input = false) {
     api::ExecRequest request;
