@@ -1,7 +1,8 @@
 // The stages of a pull, each alone on this machine: what `test/bench/pull` computes its bound from.
 //   pull_stages DISK-FILE BLOB...
-// Prints JSON: CPU seconds of each stage over all blobs, the longest inflate, and the seconds that
-// the content takes to the disk.
+// Prints JSON: CPU seconds of each stage over all blobs, the longest inflate, the seconds that the
+// content takes to the disk, and how many cores' time the machine gives when all of them and the
+// disk are busy.
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -15,7 +16,10 @@
 #include <ctime>
 #include <map>
 #include <memory>
+#include <numeric>
+#include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "pipelines/image/tar_stream.hpp"
@@ -167,6 +171,29 @@ double disk_seconds(const std::string& path, std::uint64_t bytes, double& cpu) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
 }
 
+/// The CPU seconds that a second gives to one thread for each core, and to one that writes to the
+/// disk: fewer than the cores where the host shares them out (steal time).
+double cores_at_once(const std::string& path, std::uint64_t bytes) {
+    std::vector<double> cpu(std::max(1U, std::thread::hardware_concurrency()));
+    double written = 0;
+    const auto began = std::chrono::steady_clock::now();
+    {
+        std::vector<std::jthread> threads;
+        threads.reserve(cpu.size());
+        for (auto& used : cpu) {
+            threads.emplace_back([&used](const std::stop_token& stop) {
+                const std::vector<std::byte> block(kPiece);
+                const CpuTimer timer(used);
+                while (!stop.stop_requested())
+                    hash(block);
+            });
+        }
+        disk_seconds(path, bytes, written);
+    }
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+    return std::reduce(cpu.begin(), cpu.end(), written) / took.count();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
@@ -181,10 +208,13 @@ int main(int argc, char** argv) try {
     boost::json::object cpu;
     for (const auto& [stage, seconds] : totals.cpu)
         cpu[stage] = seconds;
-    const boost::json::object result{
-        {"cpu_seconds", cpu},        {"longest_inflate_seconds", totals.longest_inflate},
-        {"disk_seconds", disk},      {"tar_bytes", totals.tar_bytes},
-        {"entries", totals.entries}, {"content_bytes", totals.content_bytes}};
+    const boost::json::object result{{"cpu_seconds", cpu},
+                                     {"longest_inflate_seconds", totals.longest_inflate},
+                                     {"disk_seconds", disk},
+                                     {"tar_bytes", totals.tar_bytes},
+                                     {"entries", totals.entries},
+                                     {"content_bytes", totals.content_bytes},
+                                     {"cores", cores_at_once(argv[1], totals.content_bytes)}};
     std::puts(boost::json::serialize(result).c_str());
     return 0;
 } catch (const std::exception& error) {
