@@ -40,6 +40,7 @@ std::string upload_target(const api::ImagePullRequest& request) {
     auto target = "/v1/images?reference=" + encode_segment(request.reference);
     if (request.name) target += "&name=" + encode_segment(*request.name);
     if (request.size) target += "&size=" + std::to_string(*request.size);
+    if (request.kernel_ref) target += "&kernel_ref=" + encode_segment(*request.kernel_ref);
     return target;
 }
 

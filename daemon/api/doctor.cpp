@@ -1,11 +1,14 @@
 #include "daemon/api/doctor.hpp"
 
+#include <pwd.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <optional>
 
 #include "daemon/config.hpp"
 #include "daemon/image/image_service.hpp"
@@ -80,6 +83,22 @@ DoctorRow check_memlock() {
     return pass("memlock limit", std::move(detail));
 }
 
+/// Nothing where no logind looks after users: then nobody ends what they leave running.
+std::optional<DoctorRow> check_lingering() {
+    std::error_code ignored;
+    const auto* user = ::getpwuid(::geteuid());
+    if (::geteuid() == 0 || !user || !std::filesystem::exists("/run/systemd/users", ignored)) {
+        return std::nullopt;
+    }
+    const auto mark = std::string("/var/lib/systemd/linger/") + user->pw_name;
+    if (std::filesystem::exists(mark, ignored)) {
+        return pass("lingering", "VMs outlive the last logout");
+    }
+    return warn(
+        "lingering",
+        "VMs end, or lose their daemon, at the last logout; loginctl enable-linger keeps them");
+}
+
 Task<DoctorRow> check_default_image(Services& services) {
     const auto& name = services.config.default_image;
     if (name.empty()) {
@@ -119,6 +138,7 @@ Task<std::vector<DoctorRow>> examine(Services& services) {
                                 check_directory("runtime directory", services.paths.runtime),
                                 check_space(services.paths.state), check_writer(services.writer),
                                 check_memlock()};
+    if (auto row = check_lingering()) rows.push_back(std::move(*row));
     const auto backend = co_await services.check_backend();
     rows.insert(rows.end(), backend.begin(), backend.end());
     rows.push_back(co_await check_records(services));

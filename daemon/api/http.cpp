@@ -78,14 +78,19 @@ bool is_archive(const Request& request) {
 }
 
 Response json_response(const boost::json::value& body, int status) {
+    return json_text_response(boost::json::serialize(body), status);
+}
+
+Response json_text_response(std::string text, int status) {
+    text += '\n';
     return {.status = status,
             .content_type = "application/json",
-            .body = boost::json::serialize(body) + "\n",
+            .body = std::move(text),
             .headers = {}};
 }
 
 Response error_response(int status, ErrorBody error) {
-    error.message = replace_invalid_utf8(std::move(error.message));
+    error.message = printable_lines(std::move(error.message));
     return json_response(boost::json::object{{"error", to_json(error)}}, status);
 }
 

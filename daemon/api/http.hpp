@@ -51,6 +51,8 @@ struct Response {
 };
 
 Response json_response(const boost::json::value& body, int status = 200);
+/// The same of what is a JSON text already.
+Response json_text_response(std::string text, int status = 200);
 /// {"error":{…}}; bytes of the message that are no UTF-8 become '?'.
 Response error_response(int status, ErrorBody error);
 

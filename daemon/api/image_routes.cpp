@@ -64,7 +64,9 @@ void check(const ImageRegisterRequest& wanted) {
 Task<Response> receive_image(const Request& request, Services& services, ByteSource& source) {
     ImagePullRequest wanted{.reference = request.query_value("reference").value_or("-"),
                             .name = request.query_value("name"),
-                            .size = request.query_number("size", kMaxQuerySize)};
+                            .size = request.query_number("size", kMaxQuerySize),
+                            .registry_auth = {},
+                            .kernel_ref = request.query_value("kernel_ref")};
     auto archive = co_await services.images.receive(wanted.reference, source);
     auto work = [&images = services.images, wanted, archive](ProgressSink progress) {
         return pull_archive(images, wanted, archive, std::move(progress));

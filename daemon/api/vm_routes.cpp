@@ -74,24 +74,10 @@ Task<boost::json::value> resume(vm::VmService& vms, std::string id) {
     co_return to_json(co_await vms.resume(std::move(id)));
 }
 
-/// An array, made VM by VM: one tree of a thousand of them costs more than all their texts.
-std::string to_text(const std::vector<VmInfo>& vms) {
-    constexpr std::size_t kUsualSize = 512;
-    std::string text = "[";
-    text.reserve(vms.size() * kUsualSize);
-    for (const auto& vm : vms) {
-        if (text.size() > 1) text += ',';
-        text += boost::json::serialize(to_json(vm));
-    }
-    return text + "]\n";
-}
-
 }  // namespace
 
 Task<Response> list_vms(const Request&, Services& services) {
-    auto response = json_response(nullptr);
-    response.body = to_text(co_await services.vms.list());
-    co_return response;
+    co_return json_text_response(to_json_text(co_await services.vms.list()));
 }
 
 Task<Response> create_vm(const Request& request, Services& services) {

@@ -1,6 +1,8 @@
 #include "daemon/image/image_info.hpp"
 
 #include "pipelines/image/pull.hpp"
+#include "pipelines/io/atomic_file.hpp"
+#include "pipelines/io/json.hpp"
 #include "pipelines/io/time.hpp"
 #include "pipelines/io/utf8.hpp"
 
@@ -24,11 +26,20 @@ api::ImageInfo describe_image(const PulledImage& pulled, const std::string& id,
     info.working_dir = pulled.config.working_dir;
     info.user = pulled.config.user;
     info.created_at = now_rfc3339();
-    // They name files, whose names may be any bytes.
-    for (const auto& warning : pulled.warnings) {
-        info.warnings.push_back(replace_invalid_utf8(warning));
-    }
+    // They name files, whose names may be any bytes, and have a registry's own words.
+    for (const auto& warning : pulled.warnings)
+        info.warnings.push_back(printable(warning));
     return info;
+}
+
+std::optional<std::string> recorded_digest_blocking(const std::string& directory) {
+    try {
+        const auto path = directory + "/manifest.json";
+        const auto record = parse_json(read_file(path), path);
+        return std::string(record.at("digest").as_string());
+    } catch (const std::exception&) {
+        return std::nullopt;
+    }
 }
 
 }  // namespace banger::image

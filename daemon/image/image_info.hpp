@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "daemon/api/types.hpp"
@@ -12,5 +13,9 @@ struct PulledImage;
 /// will be published.
 api::ImageInfo describe_image(const PulledImage& pulled, const std::string& id,
                               const std::string& directory);
+
+/// The digest of the image in `directory`, as its manifest.json has it; nullopt where none can be
+/// read. Blocks.
+std::optional<std::string> recorded_digest_blocking(const std::string& directory);
 
 }  // namespace banger::image

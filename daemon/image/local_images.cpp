@@ -15,24 +15,21 @@
 #include "daemon/image/directories.hpp"
 #include "daemon/image/image_cache.hpp"
 #include "daemon/image/image_info.hpp"
+#include "daemon/image/image_records.hpp"
 #include "daemon/image/names.hpp"
 #include "daemon/image/pull_slots.hpp"
 #include "daemon/image/registered_images.hpp"
 #include "daemon/image/shared_work.hpp"
-#include "daemon/store/readable.hpp"
-#include "daemon/store/store.hpp"
 #include "pipelines/image/opened_image.hpp"
 #include "pipelines/image/registry/archive_spool.hpp"
 #include "pipelines/image/registry/reference.hpp"
 #include "pipelines/io/blocking_pool.hpp"
 #include "pipelines/io/error.hpp"
-#include "pipelines/io/json.hpp"
 #include "pipelines/io/shield.hpp"
+#include "pipelines/io/utf8.hpp"
 
 namespace banger::image {
 namespace {
-
-using store::Table;
 
 constexpr std::size_t kArchivePiece = 256 * 1024;
 
@@ -55,25 +52,18 @@ Credential to_credential(const std::optional<api::RegistryAuth>& given) {
             given->identity_token.value_or(""), given->registry_token.value_or("")};
 }
 
-store::Record to_record(const api::ImageInfo& info) {
-    return {.key = info.name, .name = info.name, .document = to_json(info)};
-}
-
-api::ImageInfo from_record(const store::Record& record) {
-    return from_json<api::ImageInfo>(record.document, record.name);
-}
-
 class LocalImages final : public ImageService {
   public:
     explicit LocalImages(ImageServiceParts parts)
         : parts_(std::move(parts)),
           cache_(parts_.paths, parts_.pull.pool, parts_.cache_limit),
           slots_(parts_.pull.executor),
+          records_(parts_),
           pulls_(parts_.pull.executor) {
         parts_.pull.in_use = &cache_.in_use();
     }
 
-    Task<std::vector<api::ImageInfo>> list() override { co_return (co_await read()).values; }
+    Task<std::vector<api::ImageInfo>> list() override { return records_.list(); }
 
     Task<std::optional<api::ImageInfo>> find(std::string ref) override {
         const auto images = co_await list();
@@ -93,7 +83,7 @@ class LocalImages final : public ImageService {
 
     Task<api::ImageInfo> show(std::string ref) override {
         if (auto image = co_await find(ref)) co_return *image;
-        fail_unknown("image", ref, co_await names());
+        fail_unknown("image", ref, co_await records_.names());
     }
 
     Task<api::ImageInfo> pull(api::ImagePullRequest request, ProgressSink progress) override {
@@ -121,43 +111,22 @@ class LocalImages final : public ImageService {
 
     Task<api::ImageInfo> pull_archive(api::ImagePullRequest request, Archive archive,
                                       ProgressSink progress) override {
-        if (request.name) check_name("image", *request.name);
-        if (progress) progress({.stage = "resolve", .message = "resolving " + request.reference});
-        std::optional<api::AvailableEntry> entry;
-        if (!archive && may_be_entry(request.reference)) {
-            entry = co_await parts_.catalogs.find(catalog::kImages, request.reference);
-        }
-        if (entry && entry->kind != "oci") {
-            co_return co_await pull_bundle(std::move(request), *entry, std::move(progress));
-        }
-        if (entry) take_reference(request, *entry);
-        const std::uint64_t size = request.size.value_or(0);
-        const auto opened = co_await open(request, std::move(archive));
-        auto info = co_await find_unchanged(*opened, size);
-        if (!info) info = co_await resolve_and_fetch(opened, size, std::move(progress));
-        info->name = request.name ? *request.name : opened->suggested_name();
-        info->reference = opened->reference();
-        info->kernel_ref = request.kernel_ref.value_or("");
-        info->description = entry ? entry->description : "";
-        co_return co_await keep(std::move(*info));
+        return settle(pull_held(std::move(request), std::move(archive), std::move(progress)));
     }
 
     Task<api::ImageInfo> register_image(api::ImageRegisterRequest request) override {
         check_name("image", request.name);
-        if (co_await parts_.store.find_by_name(Table::images, request.name)) {
+        if (co_await records_.find_by_name(request.name)) {
             fail(Errc::already_exists, "there is an image named '{}' already", request.name);
         }
         auto info = co_await run_blocking(parts_.pull.pool, [&](std::stop_token) {
             return describe_registered_blocking(request);
         });
-        co_return co_await keep(std::move(info));
+        co_return co_await records_.keep(std::move(info));
     }
 
     Task<api::ImageInfo> promote(std::string ref, ProgressSink progress) override {
-        const auto image = co_await show(ref);
-        if (image.managed) co_return image;
-        auto work = [this, image](ProgressSink sink) { return copy_in(image, std::move(sink)); };
-        co_return co_await pulls_.join("promote " + image.name, work, std::move(progress));
+        return settle(promote_held(std::move(ref), std::move(progress)));
     }
 
     Task<void> check_registry(api::RegistryCheckRequest request) override {
@@ -167,14 +136,14 @@ class LocalImages final : public ImageService {
 
     Task<void> remove(std::string ref) override {
         const auto image = co_await show(ref);
-        if (!co_await shared_by_others(image)) {
+        if (!co_await records_.shared_by_others(image)) {
             const auto users = co_await parts_.users(image.id);
             if (!users.empty()) {
                 fail(Errc::conflict, "image '{}' is used by {}; delete {} first", image.name,
                      fmt::join(users, ", "), users.size() == 1 ? "that VM" : "those VMs");
             }
         }
-        co_await shielded(forget(image));
+        co_await shielded(records_.forget(image));
     }
 
     Task<api::ImageCacheInfo> cache() override { co_return co_await cache_.info(co_await list()); }
@@ -185,7 +154,7 @@ class LocalImages final : public ImageService {
 
     Task<void> reconcile() override {
         std::set<std::string> ids;
-        const auto images = co_await read();
+        const auto images = co_await records_.read();
         for (const auto& image : images.values) {
             ids.insert(image.id);
             if (!std::filesystem::exists(image.rootfs_path)) {
@@ -210,27 +179,60 @@ class LocalImages final : public ImageService {
     }
 
   private:
-    Task<store::Readable<api::ImageInfo>> read() {
-        co_return store::read_all<api::ImageInfo>(co_await parts_.store.list(Table::images),
-                                                  "image");
+    Task<api::ImageInfo> pull_held(api::ImagePullRequest request, Archive archive,
+                                   ProgressSink progress) {
+        if (request.name) check_name("image", *request.name);
+        if (progress) progress({.stage = "resolve", .message = "resolving " + request.reference});
+        std::optional<api::AvailableEntry> entry;
+        if (!archive && may_be_entry(request.reference)) {
+            entry = co_await parts_.catalogs.find(catalog::kImages, request.reference);
+        }
+        ImageRecords::Hold hold(records_.holds());
+        if (entry && entry->kind != "oci") {
+            co_return co_await pull_bundle(std::move(request), *entry, hold, std::move(progress));
+        }
+        if (entry) take_reference(request, *entry);
+        const std::uint64_t size = request.size.value_or(0);
+        const auto opened = co_await open(request, std::move(archive), progress);
+        auto info = co_await find_unchanged(*opened, size, hold);
+        if (!info) info = co_await resolve_and_fetch(opened, size, hold, std::move(progress));
+        info->name = request.name ? *request.name : opened->suggested_name();
+        info->reference = opened->reference();
+        info->kernel_ref = request.kernel_ref.value_or("");
+        info->description = entry ? entry->description : "";
+        co_return co_await records_.keep(std::move(*info));
     }
 
-    Task<std::vector<std::string>> names() {
-        std::vector<std::string> result;
-        for (const auto& record : co_await parts_.store.list(Table::images)) {
-            result.push_back(record.name);
+    // What was put off while `work` counted on it goes now. What an image or a registry says may be
+    // part of the failure: one line of it is passed on, fit to be printed.
+    Task<api::ImageInfo> settle(Task<api::ImageInfo> work) {
+        std::optional<api::ImageInfo> info;
+        std::exception_ptr failure;
+        try {
+            info = co_await std::move(work);
+        } catch (const Error& error) {
+            failure = std::make_exception_ptr(Error(error.code(), printable(error.what())));
+        } catch (const std::exception&) {
+            failure = std::current_exception();
         }
-        co_return result;
+        const bool throws = co_await boost::asio::this_coro::throw_if_cancelled();
+        co_await boost::asio::this_coro::throw_if_cancelled(false);
+        co_await shielded(records_.drop_put_off());
+        co_await boost::asio::this_coro::throw_if_cancelled(throws);
+        if (failure) std::rethrow_exception(failure);
+        co_return std::move(*info);
     }
 
     // An image that was pulled by this reference before, when that still stands for the same: the
     // registry is asked for no more than that. It also has to let the client in, each time anew.
-    Task<std::optional<api::ImageInfo>> find_unchanged(OpenedImage& opened, std::uint64_t size) {
+    Task<std::optional<api::ImageInfo>> find_unchanged(OpenedImage& opened, std::uint64_t size,
+                                                       ImageRecords::Hold& hold) {
         const auto reference = opened.reference();
         std::optional<Digest> digest;
         for (const auto& image : co_await list()) {
             if (image.reference != reference || image.source_digest.empty()) continue;
             if (image.id != image_id(parse_digest(image.digest), size)) continue;
+            co_await hold.take(image.id, image.digest);
             if (!std::filesystem::exists(image.rootfs_path)) continue;
             if (!digest) digest = co_await opened.source_digest();
             if (!digest) co_return std::nullopt;
@@ -239,30 +241,28 @@ class LocalImages final : public ImageService {
         co_return std::nullopt;
     }
 
-    // What was pulled is recorded, even for one who has just gone.
-    Task<api::ImageInfo> keep(api::ImageInfo info) {
-        const bool throws = co_await boost::asio::this_coro::throw_if_cancelled();
-        co_await boost::asio::this_coro::throw_if_cancelled(false);
-        co_await shielded(record(info));
-        co_await boost::asio::this_coro::throw_if_cancelled(throws);
-        co_return info;
-    }
-
     Task<api::ImageInfo> pull_bundle(api::ImagePullRequest request, api::AvailableEntry entry,
-                                     ProgressSink progress) {
+                                     ImageRecords::Hold& hold, ProgressSink progress) {
         check_bundle(request, entry);
-        const auto id = image_id({"sha256", entry.sha256}, 0);
-        auto info = co_await find_content(id);
+        const Digest digest{"sha256", entry.sha256};
+        auto info = co_await records_.find_content(image_id(digest, 0), digest.to_string(), hold);
         if (!info) {
             auto work = [this, entry](ProgressSink sink) {
                 return fetch_bundle(parts_, entry, std::move(sink));
             };
-            info =
-                co_await pulls_.join(id, slots_.in_turn<api::ImageInfo>(work), std::move(progress));
+            info = co_await pulls_.join(digest.to_string(), slots_.in_turn<api::ImageInfo>(work),
+                                        std::move(progress));
         }
         info->name = request.name.value_or(entry.name);
         if (request.kernel_ref) info->kernel_ref = *request.kernel_ref;
-        co_return co_await keep(std::move(*info));
+        co_return co_await records_.keep(std::move(*info));
+    }
+
+    Task<api::ImageInfo> promote_held(std::string ref, ProgressSink progress) {
+        const auto image = co_await show(ref);
+        if (image.managed) co_return image;
+        auto work = [this, image](ProgressSink sink) { return copy_in(image, std::move(sink)); };
+        co_return co_await pulls_.join("promote " + image.name, work, std::move(progress));
     }
 
     Task<api::ImageInfo> copy_in(api::ImageInfo image, ProgressSink progress) {
@@ -272,42 +272,47 @@ class LocalImages final : public ImageService {
             remove_directory_blocking(staging.path());
             return copy_registered_blocking(image, staging.path(), std::move(stop));
         });
+        ImageRecords::Hold hold(records_.holds());
+        co_await records_.find_content(info.id, info.digest, hold);
         const auto final_path = parts_.paths.images() + "/" + info.id;
         info.rootfs_path = final_path + "/rootfs.ext4";
         co_await shielded(publish(parts_.pull.pool, staging.path(), final_path));
-        co_return co_await keep(std::move(info));
+        co_return co_await records_.keep(std::move(info));
     }
 
     Task<api::ImageInfo> resolve_and_fetch(std::shared_ptr<OpenedImage> opened, std::uint64_t size,
-                                           ProgressSink progress) {
+                                           ImageRecords::Hold& hold, ProgressSink progress) {
         // Also what decides who may join a pull under way.
         co_await opened->resolve();
+        const auto digest = opened->image().digest.to_string();
         const auto id = image_id(opened->image().digest, size);
-        auto info = co_await find_content(id);
+        auto info = co_await records_.find_content(id, digest, hold);
         if (!info) {
             auto work = [this, opened, id, size](ProgressSink sink) {
                 return fetch(opened, id, size, std::move(sink));
             };
-            info =
-                co_await pulls_.join(id, slots_.in_turn<api::ImageInfo>(work), std::move(progress));
+            info = co_await pulls_.join(fmt::format("{}-{}", digest, size),
+                                        slots_.in_turn<api::ImageInfo>(work), std::move(progress));
         }
         info->source_digest = opened->image().source.to_string();
         co_return *info;
     }
 
-    Task<std::optional<api::ImageInfo>> find_content(std::string id) {
-        for (const auto& image : co_await list()) {
-            if (image.id == id && std::filesystem::exists(image.rootfs_path)) co_return image;
+    // An archive is read, inflated and hashed here, which is work as a pull is; its turn ends
+    // before that of the pull begins.
+    Task<std::shared_ptr<OpenedImage>> open(api::ImagePullRequest request, Archive archive,
+                                            ProgressSink progress) {
+        std::optional<PullSlots::Slot> slot;
+        if (std::holds_alternative<ArchiveReference>(parse_source(request.reference))) {
+            slot.emplace(co_await slots_.take(std::move(progress)));
         }
-        co_return std::nullopt;
-    }
-
-    Task<std::shared_ptr<OpenedImage>> open(api::ImagePullRequest request, Archive archive) {
-        co_return co_await open_image(parts_.pull, request.reference,
-                                      {.registries = parts_.registries,
-                                       .credential = to_credential(request.registry_auth),
-                                       .spool_dir = parts_.paths.images(),
-                                       .standard_input = std::move(archive)});
+        auto opened = co_await open_image(parts_.pull, request.reference,
+                                          {.registries = parts_.registries,
+                                           .credential = to_credential(request.registry_auth),
+                                           .spool_dir = parts_.paths.images(),
+                                           .standard_input = std::move(archive)});
+        if (slot) co_await opened->resolve();
+        co_return opened;
     }
 
     Task<api::ImageInfo> fetch(std::shared_ptr<OpenedImage> opened, std::string id,
@@ -325,46 +330,10 @@ class LocalImages final : public ImageService {
         co_return describe_image(pulled, id, parts_.paths.images() + "/" + id);
     }
 
-    // Puts the name on the content; what the name stood for before goes when nobody else uses it.
-    Task<void> record(api::ImageInfo info) {
-        const auto before = co_await parts_.store.find_by_name(Table::images, info.name);
-        if (!before) {
-            co_await parts_.store.insert(Table::images, to_record(info));
-            co_return;
-        }
-        const auto old = from_record(*before);
-        co_await parts_.store.update(Table::images, to_record(info));
-        if (old.id != info.id) co_await drop_content(old.id);
-    }
-
-    Task<void> forget(api::ImageInfo image) {
-        co_await parts_.store.erase(Table::images, image.name);
-        co_await drop_content(image.id);
-    }
-
-    Task<bool> shared_by_others(api::ImageInfo image) {
-        for (const auto& other : co_await list()) {
-            if (other.id == image.id && other.name != image.name) co_return true;
-        }
-        co_return false;
-    }
-
-    Task<void> drop_content(std::string id) {
-        for (const auto& image : co_await list()) {
-            if (image.id == id) co_return;
-        }
-        if (!(co_await parts_.users(id)).empty()) co_return;
-        co_await discard(parts_.paths.images() + "/" + id);
-    }
-
-    Task<void> discard(std::string directory) {
-        co_await run_blocking(parts_.pull.pool,
-                              [&](std::stop_token) { remove_directory_blocking(directory); });
-    }
-
     ImageServiceParts parts_;
     ImageCache cache_;
     PullSlots slots_;
+    ImageRecords records_;
     SharedWork<api::ImageInfo> pulls_;
 };
 

@@ -20,7 +20,7 @@
 namespace banger {
 
 /// Runs the same work once for all who ask for it at the same time; everyone sees its progress and
-/// gets its result. When the last one who waits is cancelled, the work is cancelled and joined
+/// gets its result, and who joins late is told at once how far it is. When the last one who waits is cancelled, the work is cancelled and joined
 /// before that cancellation is passed on, so nothing of it lives longer than those who wanted it.
 template <class Result>
 class SharedWork {
@@ -36,6 +36,7 @@ class SharedWork {
         const bool throws = co_await this_coro::throw_if_cancelled();
         co_await this_coro::throw_if_cancelled(false);
         auto flight = co_await board(key);
+        if (flight->latest && progress) progress(*flight->latest);
         auto sink = flight->sinks.insert(flight->sinks.end(), std::move(progress));
         start(*flight, std::move(work));
         while (!flight->done && !co_await cancelled())
@@ -57,6 +58,7 @@ class SharedWork {
         TaskGroup group;
         Notifier changed;
         std::list<ProgressSink> sinks;
+        std::optional<Progress> latest;
         std::optional<Result> result;
         std::exception_ptr error;
         bool started = false;
@@ -88,6 +90,7 @@ class SharedWork {
 
     static Task<void> fly(Flight& flight, Work work) {
         auto to_all = [&flight](const Progress& progress) {
+            flight.latest = progress;
             for (const auto& sink : flight.sinks) {
                 if (sink) sink(progress);
             }

@@ -118,6 +118,7 @@ PortForwards::PortForwards(asio::any_io_executor executor, ForwardLimits limits,
 PortForwards::~PortForwards() = default;
 
 void PortForwards::open(const HostPort& at, std::uint16_t guest_port) {
+    if (closed_) fail(Errc::unavailable, "the vm of {} has ended", to_string(at));
     if (forwards_.contains(at)) fail(Errc::conflict, "{} is published already", to_string(at));
     auto forward = std::make_shared<Forward>(Forward{listen(executor_, at), at, guest_port});
     forwards_[at] = forward;
@@ -132,6 +133,14 @@ bool PortForwards::close(const HostPort& at) {
     found->second->acceptor.close(ignored);
     forwards_.erase(found);
     return true;
+}
+
+void PortForwards::close() {
+    closed_ = true;
+    while (!forwards_.empty()) {
+        const auto at = forwards_.begin()->first;
+        close(at);
+    }
 }
 
 std::map<HostPort, std::uint16_t> PortForwards::ports() const {

@@ -42,10 +42,12 @@ class PortForwards {
 
     /// Listens from now on; who connects before run() waits. Throws Error{conflict} when the port
     /// is in use, Error{unauthorized} when this user may not have it, Error{invalid_argument} for
-    /// an address that is not the host's.
+    /// an address that is not the host's, Error{unavailable} after close().
     void open(const HostPort& at, std::uint16_t guest_port);
     /// Listens no more; connections that stand go on. False when it was not open.
     bool close(const HostPort& at);
+    /// The VM has ended: all its ports are free when this returns, and none can be opened again.
+    void close();
     /// Each with its port of the guest.
     std::map<HostPort, std::uint16_t> ports() const;
 
@@ -69,6 +71,7 @@ class PortForwards {
     Dial dial_;
     std::map<HostPort, std::shared_ptr<Forward>> forwards_;
     std::shared_ptr<std::size_t> connections_ = std::make_shared<std::size_t>(0);
+    bool closed_ = false;           ///< for good
     bool full_ = false;             ///< has said that connections are reset
     TaskGroup* running_ = nullptr;  ///< the children of run()
     Notifier never_;

@@ -12,7 +12,7 @@ namespace {
 
 api::ErrorBody make_body(Errc code, std::string message) {
     return {.code = std::string(to_string(code)),
-            .message = replace_invalid_utf8(std::move(message)),
+            .message = printable_lines(std::move(message)),
             .op_id = {}};
 }
 

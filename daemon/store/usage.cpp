@@ -9,11 +9,11 @@ namespace {
 Task<std::vector<std::string>> vms_with(Store& store, std::string key, std::string value) {
     std::vector<std::string> names;
     for (const auto& record : co_await store.list(Table::vms)) {
-        if (!record.document.is_object()) continue;
-        const auto* member = record.document.get_object().if_contains(key);
-        if (member && member->is_string() && member->get_string() == value) {
-            names.push_back(record.name);
-        }
+        // What a damaged record refers to cannot be known: it may be this.
+        const auto* document = record.document.if_object();
+        const auto* member = document ? document->if_contains(key) : nullptr;
+        const bool is_named = member && member->is_string() && member->get_string() == value;
+        if (!document || is_named) names.push_back(record.name);
     }
     co_return names;
 }

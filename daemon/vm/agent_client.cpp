@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "daemon/vm/agent_error.hpp"
 #include "daemon/vm/agent_exec.hpp"
 #include "daemon/vm/agent_tunnel.hpp"
@@ -19,6 +21,13 @@ struct ListenersAnswer {
     std::vector<api::GuestListener> listeners;
 };
 BOOST_DESCRIBE_STRUCT(ListenersAnswer, (), (listeners))
+
+/// The guest is to have ended before its VMM is killed.
+std::int64_t time_for_guest(AgentClient::Duration limit) {
+    using namespace std::chrono_literals;
+    const auto all = std::chrono::duration_cast<std::chrono::milliseconds>(limit);
+    return std::max(0ms, all - std::min<std::chrono::milliseconds>(500ms, all / 4)).count();
+}
 
 Task<std::string> exchange(Http2Stream& stream, const std::string& body, const std::string& peer) {
     if (!body.empty()) co_await stream.write(body);
@@ -51,7 +60,8 @@ Task<void> AgentClient::sync(Duration limit) {
 }
 
 Task<void> AgentClient::shutdown(Duration limit) {
-    co_await call("POST", "/v1/shutdown", R"({"reboot":false})", limit);
+    auto body = fmt::format(R"({{"reboot":false,"within_ms":{}}})", time_for_guest(limit));
+    co_await call("POST", "/v1/shutdown", std::move(body), limit);
 }
 
 Task<void> AgentClient::set_clock(std::int64_t realtime_ns, Duration limit) {

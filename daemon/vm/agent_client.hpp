@@ -50,7 +50,8 @@ class AgentClient {
 
     Task<AgentHealth> health(Duration limit);
     Task<void> sync(Duration limit);
-    /// Returns once the guest's file systems are synced; it powers off after that.
+    /// Returns once the guest's file systems are synced; it powers off after that, and is told to
+    /// be done a little before `limit` is over.
     Task<void> shutdown(Duration limit);
     Task<void> set_clock(std::int64_t realtime_ns, Duration limit);
     /// Returns once the VM's own file system fills its disk.

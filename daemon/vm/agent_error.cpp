@@ -14,6 +14,15 @@ struct ErrorAnswer {
 };
 BOOST_DESCRIBE_STRUCT(ErrorAnswer, (), (error))
 
+Errc code_of_guest(const std::string& name) {
+    constexpr Errc kTheirs[] = {Errc::invalid_argument, Errc::not_found,   Errc::conflict,
+                                Errc::unsupported,      Errc::unavailable, Errc::internal};
+    for (const auto code : kTheirs) {
+        if (to_string(code) == name) return code;
+    }
+    return Errc::unavailable;
+}
+
 }  // namespace
 
 Task<std::string> read_body(Http2Stream& stream, const std::string& peer) {
@@ -37,7 +46,7 @@ void throw_agent_error(int status, const std::string& answer, const std::string&
     }
     if (said.error.message.empty())
         fail(Errc::unavailable, "{} answered with status {}", peer, status);
-    throw Error(errc_from_string(said.error.code), said.error.message);
+    throw Error(code_of_guest(said.error.code), said.error.message);
 }
 
 }  // namespace banger::vm

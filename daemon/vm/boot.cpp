@@ -8,11 +8,10 @@
 #include "daemon/vm/backends.hpp"
 #include "daemon/vm/boot_files.hpp"
 #include "daemon/vm/boot_report.hpp"
-#include "daemon/vm/disk_device.hpp"
 #include "daemon/vm/file_tail.hpp"
+#include "daemon/vm/limit_vmm.hpp"
 #include "daemon/vm/ports.hpp"
 #include "daemon/vm/supervise.hpp"
-#include "daemon/vm/vmm_cgroup.hpp"
 #include "pipelines/io/blocking_pool.hpp"
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/time.hpp"
@@ -51,13 +50,17 @@ class BootSequence {
     Task<void> undo(VmState before, std::exception_ptr error);
 
   private:
+    Task<void> open(const MachineSpec& spec);
     Task<void> launch(const MachineSpec& spec);
-    Task<void> limit(int pid);
     Task<void> wait_ready();
     Task<void> grow_file_system(std::shared_ptr<AgentClient> agent);
     Task<void> wait_system();
     void heard(const Hello& hello);
     void check_interrupt() const;
+    Task<void> wait_interrupt();
+    Clock::duration left() const {
+        return began_ + std::chrono::seconds(options_.seconds) - Clock::now();
+    }
     std::int64_t ms() const;
     void mark(const std::string& name);
     Task<Error> fail_report(const std::exception_ptr& error);
@@ -81,8 +84,7 @@ Task<void> BootSequence::run() {
     check_interrupt();
     co_await launch(spec);
     auto what = fmt::format("vm '{}' is not ready after {} s", vm_->record.name, options_.seconds);
-    auto left = began_ + std::chrono::seconds(options_.seconds) - Clock::now();
-    co_await with_timeout(left, wait_ready(), std::move(what));
+    co_await with_timeout(left(), wait_ready(), std::move(what));
     mark("ready");
     follow_boot_id(vm_);
     report_.verdict = "ready";
@@ -99,31 +101,34 @@ Task<void> BootSequence::launch(const MachineSpec& spec) {
                                              std::move(peer));
     run_->link->on_hello = [this](const Hello& hello) { heard(hello); };
     open_ports(context_, vm_, run_);
-    auto& backend = context_.deps.backends.for_start(vm_->record.backend);
-    run_->machine = co_await backend.launch(spec);
+    std::exception_ptr error;
+    try {
+        auto what = fmt::format("the vmm of vm '{}' did not start within {} s", vm_->record.name,
+                                options_.seconds);
+        co_await with_timeout(left(), race(open(spec), wait_interrupt()), std::move(what));
+    } catch (...) {
+        error = std::current_exception();
+    }
+    // A launch that was ended has ended its VMM.
+    if (!run_->machine) std::rethrow_exception(error);
     // From here on to the supervisor nothing suspends: a VMM without one would outlive its undoing.
     vm_->run = run_;
     supervise(context_, vm_);
+    if (error) std::rethrow_exception(error);
     mark("vmm");
     vmm_ms_ = report_.timeline.back().ms;
     auto handle = run_->machine->handle();
     vm_->record.pid = handle.pid;
     vm_->record.start_time = handle.start_time;
     co_await context_.save(*vm_);
-    co_await limit(handle.pid);
+    co_await limit_vmm(context_, vm_->record, handle.pid);
     check_interrupt();
 }
 
-/// What it may take of the host, where the host lets us say so.
-Task<void> BootSequence::limit(int pid) {
-    const auto& config = context_.deps.config.limits;
-    const auto files = context_.directory(vm_->record);
-    co_await run_blocking(context_.deps.pool, [&](std::stop_token) {
-        limit_descriptors(pid);
-        const auto groups = VmmCgroups::find_blocking(context_.deps.paths.state, limits_io(config));
-        const auto limits = limits_of(vm_->record, config, find_disk_blocking(files));
-        groups.place_blocking(vm_->record.id, pid, limits);
-    });
+/// The machine has its place at once: what a race leaves over is dropped.
+Task<void> BootSequence::open(const MachineSpec& spec) {
+    auto& backend = context_.deps.backends.for_start(vm_->record.backend);
+    run_->machine = co_await backend.launch(spec);
 }
 
 Task<void> BootSequence::wait_ready() {
@@ -171,6 +176,12 @@ void BootSequence::check_interrupt() const {
     fail(Errc::conflict, "vm '{}' was stopped while it started", vm_->record.name);
 }
 
+Task<void> BootSequence::wait_interrupt() {
+    while (vm_->interrupts == 0)
+        co_await vm_->interrupted.wait();
+    check_interrupt();
+}
+
 std::int64_t BootSequence::ms() const {
     using std::chrono::milliseconds;
     return std::chrono::duration_cast<milliseconds>(Clock::now() - began_).count();
@@ -185,7 +196,8 @@ void BootSequence::mark(const std::string& name) {
 Task<Error> BootSequence::fail_report(const std::exception_ptr& error) {
     auto directory = context_.directory(vm_->record);
     bool ended = run_ && run_->ended;
-    bool silent = run_ && !ended && Clock::now() - began_ >= std::chrono::seconds(options_.seconds);
+    bool silent =
+        vm_->run && !ended && Clock::now() - began_ >= std::chrono::seconds(options_.seconds);
     auto read = [&](std::stop_token) {
         return read_tail_blocking(directory + "/serial.log", 32768);
     };
@@ -213,7 +225,7 @@ Task<void> BootSequence::undo(VmState before, std::exception_ptr error) {
     std::optional<Error> why;
     if (!cancelled) why = co_await fail_report(error);
     co_await kill_and_wait(vm_->run);
-    vm_->run.reset();
+    vm_->end_run();
     vm_->record.pid.reset();
     co_await context_.clear_runtime(vm_->record);
     if (why) co_await settle_failure(*why);
@@ -238,7 +250,7 @@ Task<void> BootSequence::settle_failure(const Error& why) {
 }  // namespace
 
 Task<void> boot(VmContext& context, InstancePtr vm, BootOptions options, ProgressSink progress) {
-    auto before = vm->record.state;
+    const auto before = vm->record;
     vm->record.boot.reset();
     vm->record.boot_id.reset();
     vm->record.pause_reason.reset();
@@ -255,7 +267,10 @@ Task<void> boot(VmContext& context, InstancePtr vm, BootOptions options, Progres
     if (error && vm->record.state == VmState::starting) {
         // In this frame, for a cancelled one cannot even begin to await another.
         co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-        co_await sequence.undo(before, error);
+        co_await sequence.undo(before.state, error);
+    } else if (error) {
+        // It may not start now, or that could not be written down: its last life is still its last.
+        vm->record = before;
     }
     if (error) std::rethrow_exception(error);
 }

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <boost/asio/this_coro.hpp>
 #include <chrono>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "daemon/vm/vm_disks.hpp"
 #include "pipelines/io/blocking_pool.hpp"
 #include "pipelines/io/error.hpp"
+#include "pipelines/io/task_group.hpp"
 #include "pipelines/io/wait.hpp"
 
 namespace banger::vm {
@@ -18,7 +20,6 @@ namespace {
 constexpr std::chrono::seconds kLookEvery{1};
 /// A VM whose lock is held is being stopped, or started: the next look finds it.
 constexpr std::chrono::milliseconds kLockPatience{200};
-constexpr char kReason[] = "the host's disk is full";
 
 std::vector<InstancePtr> up(const VmContext& context) {
     std::vector<InstancePtr> vms;
@@ -29,7 +30,7 @@ std::vector<InstancePtr> up(const VmContext& context) {
 }
 
 bool is_paused_by_us(const VmRecord& record) {
-    return record.state == VmState::paused && record.pause_reason == kReason;
+    return record.state == VmState::paused && record.pause_reason == kDiskIsFull;
 }
 
 /// Runs `step` on a VM that is still up; says what went wrong, for the others are to be seen to.
@@ -74,24 +75,40 @@ class Watch {
                                         [&](std::stop_token) { return disk_space_blocking(path); });
     }
 
+    /// All at once: a VMM that does not answer holds up none of the others.
     Task<void> pause_all(std::vector<InstancePtr> vms) {
+        TaskGroup group(co_await boost::asio::this_coro::executor);
         for (const auto& vm : vms) {
             if (vm->record.state != VmState::running) continue;
-            auto step = [this](InstancePtr v) { return pause(context_, v, kReason); };
-            co_await with_vm(vm, "pause", step);
+            group.spawn(with_vm(vm, "pause", [this](InstancePtr v) { return pause_one(v); }));
         }
+        co_await group.join();
     }
 
-    /// After a full disk also those that are said to run: their VMM may have stopped them, and
-    /// there was no room to write down that they were paused.
+    /// Somebody may have paused it for good while its lock was waited for.
+    Task<void> pause_one(InstancePtr vm) {
+        if (vm->record.state != VmState::running) co_return;
+        co_await pause(context_, vm, kDiskIsFull);
+    }
+
     Task<void> resume_all(std::vector<InstancePtr> vms) {
+        TaskGroup group(co_await boost::asio::this_coro::executor);
         for (const auto& vm : vms) {
-            const bool stuck = full_ && vm->record.state == VmState::running;
-            if (!stuck && !is_paused_by_us(vm->record)) continue;
-            spdlog::info("there is room on the disk: vm '{}' goes on", vm->record.name);
-            auto step = [this](InstancePtr v) { return resume(context_, v); };
-            co_await with_vm(vm, "resume", step);
+            if (!is_ours(vm->record)) continue;
+            group.spawn(with_vm(vm, "resume", [this](InstancePtr v) { return resume_one(v); }));
         }
+        co_await group.join();
+    }
+
+    Task<void> resume_one(InstancePtr vm) {
+        if (!is_ours(vm->record)) co_return;
+        spdlog::info("there is room on the disk: vm '{}' goes on", vm->record.name);
+        co_await resume(context_, vm);
+    }
+
+    /// After a full disk also those that are said to run: their VMM may have stopped them.
+    bool is_ours(const VmRecord& record) const {
+        return is_paused_by_us(record) || (full_ && record.state == VmState::running);
     }
 
     VmContext& context_;

@@ -19,8 +19,8 @@ DiskMarks disk_marks(std::uint64_t total, std::uint64_t reserve);
 /// Looks each second, while VMs run, at the disk that they write to. Before it is full they are
 /// paused, each with the reason in its record, and go on when there is room again: a guest never
 /// sees an error of a disk that its host has promised. Whoever writes faster than that is stopped
-/// by its VMM at the write that found no room (QEMU's werror=enospc), and is resumed with the
-/// others. Until cancelled.
+/// by QEMU at the write that found no room (werror=enospc), and is resumed with the others; under
+/// Firecracker it is told of an error. Until cancelled.
 Task<void> watch_disk(VmContext& context);
 
 }  // namespace banger::vm

@@ -2,11 +2,13 @@
 
 #include <spdlog/spdlog.h>
 
+#include <boost/asio/this_coro.hpp>
 #include <filesystem>
 #include <set>
 #include <utility>
 
 #include "daemon/net/loopback_pool.hpp"
+#include "daemon/vm/vm_names.hpp"
 #include "daemon/vm/vmm_cgroup.hpp"
 #include "pipelines/io/blocking_pool.hpp"
 #include "pipelines/io/error.hpp"
@@ -14,6 +16,9 @@
 #include "pipelines/io/wait.hpp"
 
 namespace banger::vm {
+
+namespace asio = boost::asio;
+
 namespace {
 
 void remove_tree(const std::string& path) {
@@ -22,7 +27,25 @@ void remove_tree(const std::string& path) {
     if (error) fail(errc_from_errno(error.value()), "cannot remove {}: {}", path, error.message());
 }
 
+/// In the group an exception would cancel what is done for all other VMs.
+Task<void> run_alone(Task<void> work, std::string what) {
+    std::string why;
+    try {
+        co_await std::move(work);
+        co_return;
+    } catch (const std::exception& e) {
+        why = e.what();
+    }
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() == asio::cancellation_type::none) spdlog::error("{}: {}", what, why);
+}
+
 }  // namespace
+
+void Instance::end_run() {
+    if (run && run->ports) run->ports->close();
+    run.reset();
+}
 
 std::string VmContext::free_address(const std::string& id) const {
     std::set<std::string> taken;
@@ -63,6 +86,8 @@ Task<void> VmContext::note(Instance& vm, VmEvent event) {
 }
 
 Task<void> VmContext::clear_runtime(const VmRecord& record) {
+    // Of no VM that we made; and the directory of no name is that of all VMs.
+    if (!is_vm_id(record.id)) co_return;
     auto sockets = runtime(record);
     auto initramfs = directory(record) + "/initramfs";
     co_await run_blocking(deps.pool, [&](std::stop_token) {
@@ -75,10 +100,16 @@ Task<void> VmContext::clear_runtime(const VmRecord& record) {
 Task<void> VmContext::forget(InstancePtr vm) {
     co_await clear_runtime(vm->record);
     auto files = directory(vm->record);
-    co_await run_blocking(deps.pool, [&](std::stop_token) { remove_tree(files); });
+    if (is_vm_id(vm->record.id)) {
+        co_await run_blocking(deps.pool, [&](std::stop_token) { remove_tree(files); });
+    }
     co_await deps.store.erase(store::Table::vms, vm->record.id);
     vm->removed = true;
     instances.erase(vm->record.id);
+}
+
+void VmContext::spawn(Task<void> work, std::string what) {
+    background.spawn(run_alone(std::move(work), std::move(what)));
 }
 
 }  // namespace banger::vm

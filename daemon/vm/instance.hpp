@@ -37,13 +37,18 @@ struct Run {
 /// supervisor when the VMM ends by itself.
 struct Instance {
     Instance(boost::asio::any_io_executor executor, VmRecord r)
-        : record(std::move(r)), lock(std::move(executor)) {}
+        : record(std::move(r)), lock(executor), interrupted(std::move(executor)) {}
+
+    /// The VMM is gone, or was never there. Its ports are free from now on, although its supervisor
+    /// may hold the run a little longer.
+    void end_run();
 
     VmRecord record;
     AsyncLock lock;
     std::shared_ptr<Run> run;  ///< null while there is no VMM
     /// How many (stop, remove) wait for the boot that is under way to end.
     int interrupts = 0;
+    Notifier interrupted;  ///< there is one more of them
     bool removed = false;
 };
 
@@ -81,6 +86,9 @@ struct VmContext {
     Task<void> clear_runtime(const VmRecord& record);
     /// Removes all that is left of a VM without VMM: files, record, memory.
     Task<void> forget(InstancePtr vm);
+    /// Runs until it ends or the service is closed. What it throws is logged, with `what` it was,
+    /// and ends nothing else.
+    void spawn(Task<void> work, std::string what);
 
     VmDependencies deps;
     std::map<std::string, InstancePtr> instances;    ///< by id

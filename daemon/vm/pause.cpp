@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <chrono>
+#include <utility>
 
 #include "daemon/vm/supervise.hpp"
 #include "pipelines/io/error.hpp"
@@ -35,15 +36,41 @@ Task<void> set_clock_later(std::shared_ptr<Run> run, std::string name) {
     }
 }
 
+Task<void> change_reason(VmContext& context, InstancePtr vm, std::string reason) {
+    if (vm->record.pause_reason == reason) co_return;
+    const auto before = std::exchange(vm->record.pause_reason, std::move(reason));
+    std::exception_ptr error;
+    try {
+        co_await context.save(*vm);
+    } catch (...) {
+        error = std::current_exception();
+    }
+    if (!error) co_return;
+    vm->record.pause_reason = before;
+    std::rethrow_exception(error);
+}
+
+/// Written down first: a daemon that ends between the two finds a VM to pause again, never one that
+/// stands still and is called running.
+Task<void> write_down(VmContext& context, Instance& vm) {
+    try {
+        co_return co_await context.advance(vm, VmEvent::pause);
+    } catch (const Error& e) {
+        if (e.code() != Errc::no_space || vm.record.pause_reason != kDiskIsFull) throw;
+        spdlog::warn("vm '{}' is paused all the same: {}", vm.record.name, e.what());
+    }
+    vm.record.state = VmState::paused;
+}
+
 Task<void> pause_steps(VmContext& context, InstancePtr vm, std::string reason) {
     check_up(*vm);
-    if (vm->record.state == VmState::paused) co_return;
+    if (vm->record.state == VmState::paused) {
+        co_return co_await change_reason(context, std::move(vm), std::move(reason));
+    }
     vm->record.pause_reason = std::move(reason);
     std::exception_ptr error;
     try {
-        // Written down first: a daemon that ends between the two finds a VM to pause again, never
-        // one that stands still and is called running.
-        co_await context.advance(*vm, VmEvent::pause);
+        co_await write_down(context, *vm);
         vm->run->stand_still(true);
         co_await vm->run->machine->pause();
     } catch (...) {
@@ -64,7 +91,8 @@ Task<void> resume_steps(VmContext& context, InstancePtr vm) {
     if (!paused) co_return;
     vm->record.pause_reason.reset();
     co_await context.note(*vm, VmEvent::resume);
-    context.background.spawn(set_clock_later(vm->run, vm->record.name));
+    context.spawn(set_clock_later(vm->run, vm->record.name),
+                  fmt::format("the clock of vm '{}'", vm->record.name));
 }
 
 }  // namespace

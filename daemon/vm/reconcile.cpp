@@ -7,6 +7,7 @@
 
 #include "daemon/vm/adopt.hpp"
 #include "daemon/vm/disk_watch.hpp"
+#include "daemon/vm/limit_vmm.hpp"
 #include "daemon/vm/pause.hpp"
 #include "daemon/vm/stop.hpp"
 #include "daemon/vm/supervise.hpp"
@@ -38,6 +39,17 @@ Task<void> settle_without_vmm(VmContext& context, InstancePtr vm) {
     co_await context.save(*vm);
 }
 
+/// What it was held to may have gone with the daemon before (systemd/release-cgroup).
+Task<void> limit_again(VmContext& context, InstancePtr vm) {
+    try {
+        const int pid = vm->run->machine->handle().pid;
+        co_await limit_vmm(context, vm->record, pid);
+    } catch (const std::exception& e) {
+        if (is_cancellation(std::current_exception())) throw;
+        spdlog::warn("the vmm of vm '{}' has no limits: {}", vm->record.name, e.what());
+    }
+}
+
 Task<void> finish_stop(VmContext& context, InstancePtr vm) {
     auto held = co_await vm->lock.acquire();
     if (vm->record.state != VmState::stopping) co_return;
@@ -59,13 +71,18 @@ Task<void> reconcile_vm(VmContext& context, InstancePtr vm) {
         co_await destroy(context, vm);
     } else if (state == VmState::starting || (may_have_vmm(state) && !vm->run)) {
         co_await kill_and_wait(vm->run);
-        vm->run.reset();
+        vm->end_run();
         co_await settle_without_vmm(context, vm);
     } else if (state == VmState::stopping) {
-        context.background.spawn(finish_stop(context, vm));
+        context.spawn(finish_stop(context, vm),
+                      fmt::format("vm '{}' is not stopped", vm->record.name));
     } else if (state == VmState::paused) {
-        context.background.spawn(pause_again(vm));
+        context.spawn(pause_again(vm), fmt::format("vm '{}' is not paused", vm->record.name));
+    } else if (!vm->run) {
+        // What a daemon left that ended as it tidied up.
+        co_await context.clear_runtime(vm->record);
     }
+    if (vm->run && is_up(state)) co_await limit_again(context, vm);
 }
 
 /// Null, and told of, when it cannot be read. Nothing of such a VM is touched: its record may be of
@@ -120,7 +137,7 @@ Task<void> reconcile_vms(VmContext& context) {
         }
     }
     co_await sweep(context, std::move(ids));
-    context.background.spawn(watch_disk(context));
+    context.spawn(watch_disk(context), "the disk is not watched");
 }
 
 }  // namespace banger::vm

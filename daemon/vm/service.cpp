@@ -258,7 +258,10 @@ Task<api::VmInfo> Service::start(std::string ref, ProgressSink progress) {
 Task<AsyncLock::Held> Service::interrupt(InstancePtr vm) {
     struct Interrupt {
         Instance& vm;
-        explicit Interrupt(Instance& instance) : vm(instance) { ++vm.interrupts; }
+        explicit Interrupt(Instance& instance) : vm(instance) {
+            ++vm.interrupts;
+            vm.interrupted.notify();
+        }
         ~Interrupt() { --vm.interrupts; }
     } interrupt(*vm);
     bool booting = vm->record.state == VmState::starting;

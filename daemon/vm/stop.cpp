@@ -58,7 +58,7 @@ Task<std::string> end_guest(Instance& vm, int seconds) {
 
 /// The VMM's death is proven.
 Task<void> settle_stopped(VmContext& context, InstancePtr vm, std::string reason) {
-    vm->run.reset();
+    vm->end_run();
     vm->record.pid.reset();
     vm->record.error.reset();
     vm->record.pause_reason.reset();
@@ -120,7 +120,7 @@ Task<void> destroy_steps(VmContext& context, InstancePtr vm) {
         spdlog::warn("vm '{}' is deleted all the same: {}", vm->record.name, e.what());
     }
     co_await kill_and_wait(vm->run);
-    vm->run.reset();
+    vm->end_run();
     co_await context.forget(vm);
 }
 

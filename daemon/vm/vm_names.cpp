@@ -9,6 +9,9 @@
 namespace banger::vm {
 namespace {
 
+constexpr std::string_view kHexDigits = "0123456789abcdef";
+constexpr std::size_t kIdDigits = 12;
+
 constexpr std::array kAdjectives{
     "able",   "amber",  "bold",   "brave", "bright", "brisk",  "calm",   "clever", "cosy",
     "crisp",  "daring", "eager",  "fair",  "fleet",  "fond",   "gentle", "glad",   "golden",
@@ -59,9 +62,13 @@ std::string generate_vm_name(const std::vector<std::string>& taken) {
 
 std::string generate_vm_id() {
     std::string id;
-    while (id.size() < 12)
-        id += "0123456789abcdef"[pick(16)];
+    while (id.size() < kIdDigits)
+        id += kHexDigits[pick(kHexDigits.size())];
     return id;
+}
+
+bool is_vm_id(std::string_view id) {
+    return id.size() == kIdDigits && id.find_first_not_of(kHexDigits) == std::string_view::npos;
 }
 
 }  // namespace banger::vm

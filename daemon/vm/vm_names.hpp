@@ -15,5 +15,7 @@ std::string generate_vm_name(const std::vector<std::string>& taken);
 
 /// 12 random hex digits.
 std::string generate_vm_id();
+/// Whether that is what generate_vm_id() makes. Files are removed by such names alone.
+bool is_vm_id(std::string_view id);
 
 }  // namespace banger::vm

@@ -1,9 +1,25 @@
 #include "daemon/vm/vm_record.hpp"
 
+#include "daemon/vm/vm_names.hpp"
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/json.hpp"
 
 namespace banger::vm {
+namespace {
+
+/// What derives from a VM's id and name (its directory, its sockets) is given away and removed by
+/// them: a document that does not say them is damaged.
+void check_identity(const VmRecord& record, const store::Record& row) {
+    if (!is_vm_id(record.id) || record.id != row.key) {
+        fail(Errc::invalid_argument, "its id is '{}' in the record, and '{}' in the store",
+             record.id, row.key);
+    }
+    if (record.name == row.name) return;
+    fail(Errc::invalid_argument, "its name is '{}' in the record, and '{}' in the store",
+         record.name, row.name);
+}
+
+}  // namespace
 
 api::VmInfo to_info(const VmRecord& record) {
     api::VmInfo info;
@@ -46,7 +62,9 @@ VmRecord from_store(const store::Record& record) {
         fail(Errc::unsupported, "a newer banger wrote it (version {}, this one reads up to {})",
              version->as_int64(), kVmRecordVersion);
     }
-    return from_json<VmRecord>(record.document, "vm '" + record.name + "'");
+    auto read = from_json<VmRecord>(record.document, "vm '" + record.name + "'");
+    check_identity(read, record);
+    return read;
 }
 
 }  // namespace banger::vm

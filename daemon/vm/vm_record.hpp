@@ -62,8 +62,8 @@ BOOST_DESCRIBE_STRUCT(VmRecord, (),
 /// What clients see of it.
 api::VmInfo to_info(const VmRecord& record);
 store::Record to_store(const VmRecord& record);
-/// Throws Error{invalid_argument} for a document that is no VM's, Error{unsupported} for one of a
-/// newer banger.
+/// Throws Error{invalid_argument} for a document that is no VM's, or another's than its row says,
+/// Error{unsupported} for one of a newer banger.
 VmRecord from_store(const store::Record& record);
 
 }  // namespace banger::vm

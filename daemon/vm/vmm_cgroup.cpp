@@ -85,10 +85,12 @@ std::string name_of(const std::string& owner) {
 std::string find_parent(const std::string& mount, std::string& lack) {
     auto group = own_group();
     constexpr std::string_view kDaemon = "/banger-daemon";
-    // Where an earlier call has moved us.
-    if (group.ends_with(kDaemon)) return mount + group.substr(0, group.size() - kDaemon.size());
+    // Where an earlier call has moved us, or systemd has put us (DelegateSubgroup=).
+    for (const auto& leaf : {kDaemon, std::string_view("/bangerd")}) {
+        if (group.ends_with(leaf)) return mount + group.substr(0, group.size() - leaf.size());
+    }
     if (group == "/") return mount;
-    const auto directory = mount + group;
+    auto directory = mount + group;
     if (::access((directory + "/cgroup.subtree_control").c_str(), W_OK) != 0) {
         lack =
             "the daemon's cgroup is not delegated to it: VMs have no limits of their own; "

@@ -34,8 +34,9 @@ class VmmCgroups {
   public:
     /// Below the root as root; below the daemon's own group where systemd has delegated that to it
     /// (Delegate=yes), the daemon then moving to a group of its own there, for one that holds
-    /// processes cannot have limits below it. `owner` tells daemons apart: the state's directory.
-    /// `io`: traffic with disks is to be limited, which few hosts let a user do.
+    /// processes cannot have limits below it; or systemd has started it in one. `owner` tells
+    /// daemons apart: the state's directory. `io`: traffic with disks is to be limited, which few
+    /// hosts let a user do.
     static VmmCgroups find_blocking(const std::string& owner, bool io = false);
     /// Those of a directory, and what can be limited there: "memory", "pids", "cpu", "io".
     VmmCgroups(std::string directory, std::set<std::string> controllers)

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -9,6 +10,7 @@
 #include <cstring>
 #include <ctime>
 #include <memory>
+#include <optional>
 
 #include "guest/vsock-agent/disk_growth.hpp"
 #include "guest/vsock-agent/json_reader.hpp"
@@ -21,6 +23,7 @@ namespace {
 
 // Long enough for the answer to leave by the transport before the processes are ended.
 constexpr std::chrono::milliseconds kAnswerFirst{20};
+constexpr std::int64_t kLongestShutdownMs = 24 * 3'600'000;
 
 void tell_traffic(const Respond& respond) {
     const Traffic traffic = read_traffic();
@@ -120,12 +123,20 @@ void Api::grow_disk(const Respond& respond) {
 
 void Api::shut_down(std::string_view body, const Respond& respond) {
     bool reboot = false;
+    std::int64_t within_ms = -1;
     JsonReader in;
-    if (!body.empty() && in.parse(body)) in.boolean("reboot", reboot);
+    if (!body.empty() && in.parse(body)) {
+        in.boolean("reboot", reboot);
+        in.integer("within_ms", within_ms);
+    }
     if (!in.ok()) return respond(400, error_body("invalid_argument", in.error()));
-    in_process(sync_disks, [this, reboot, respond](int) {
+    std::optional<std::int64_t> deadline;
+    if (within_ms >= 0) deadline = boottime_ms() + std::min(within_ms, kLongestShutdownMs);
+    in_process(sync_disks, [this, reboot, deadline, respond](int) {
         respond(204, "");
-        loop_.after(kAnswerFirst, [this, reboot] { begin_shutdown(loop_, info_.systemd, reboot); });
+        loop_.after(kAnswerFirst, [this, reboot, deadline] {
+            begin_shutdown(loop_, info_.systemd, reboot, deadline);
+        });
     });
 }
 

@@ -17,7 +17,6 @@
 namespace banger::guest {
 namespace {
 
-constexpr std::int64_t kGraceMs = 2000;
 constexpr useconds_t kLookEveryUs = 20'000;
 
 // Firecracker's convention: no power switch, the VMM ends when the guest resets by the keyboard.
@@ -46,11 +45,11 @@ bool others_are_running() {
     return found;
 }
 
-void end_all_processes() {
+void end_all_processes(std::int64_t grace_ms) {
     // Interactive shells ignore SIGTERM and heed SIGHUP; stopped processes need SIGCONT for either.
     for (const int signal : {SIGTERM, SIGHUP, SIGCONT})
         ::kill(-1, signal);
-    const std::int64_t deadline = boottime_ms() + kGraceMs;
+    const std::int64_t deadline = boottime_ms() + grace_ms;
     while (others_are_running() && boottime_ms() < deadline)
         ::usleep(kLookEveryUs);
     ::kill(-1, SIGKILL);
@@ -94,9 +93,9 @@ void power_off_now() {
     reset(reset_ends_the_machine() ? RB_AUTOBOOT : RB_POWER_OFF);
 }
 
-void shut_down(bool reboot) {
+void shut_down(bool reboot, std::int64_t grace_ms) {
     const bool reset_only = reset_ends_the_machine();
-    end_all_processes();
+    end_all_processes(grace_ms);
     take_file_systems_down();
     reset(reboot || reset_only ? RB_AUTOBOOT : RB_POWER_OFF);
 }

@@ -35,8 +35,10 @@
 //   POST /v1/connect?port=N -> bytes both ways, see below
 //   POST /v1/sync      -> 204 after sync(2)
 //   POST /v1/grow-disk   -> 204 once the VM's own file system is as large as its disk
-//   POST /v1/shutdown  {"reboot":bool} -> 204 once file systems are synced; then powers off (or
-//                         reboots) within kShutdownSeconds; a systemd stops its services first
+//   POST /v1/shutdown  {"reboot":bool,"within_ms":integer} -> 204 once file systems are synced;
+//                         then powers off (or reboots) within that time of the request; a systemd
+//                         stops its services first. Without within_ms, and with an older agent,
+//                         within kShutdownSeconds
 //   POST /v1/clock     {"realtime_ns":integer} -> 204
 // Errors: 4xx/5xx with {"error":{"code","message"}}, codes as in the daemon's API.
 //

@@ -6,7 +6,7 @@
 namespace banger::bundle {
 
 ImageManifest parse_manifest(std::string_view text, std::string_view what) {
-    auto manifest = from_json<ImageManifest>(parse_json(text, what), what);
+    auto manifest = from_json<ImageManifest>(parse_foreign_json(text, what), what);
     if (manifest.name.empty()) fail(Errc::invalid_argument, "{} gives the image no name", what);
     if (manifest.arch != "x86_64") {
         fail(Errc::unsupported, "{} is of an image for '{}'; banger runs x86_64", what,

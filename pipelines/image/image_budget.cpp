@@ -10,6 +10,7 @@ ImageBudget::~ImageBudget() {
     if (!whole_) return;
     whole_->entries_ -= entries_;
     whole_->bytes_ -= bytes_;
+    whole_->stream_ -= stream_;
     whole_->metadata_ -= metadata_;
     whole_->beyond_shares_ -= beyond_shares_;
 }
@@ -24,6 +25,13 @@ void ImageBudget::take_bytes(std::uint64_t bytes) {
     if (whole_) whole_->take_bytes(bytes);
     if (bytes_.fetch_add(bytes) + bytes <= kMaxBytes) return;
     fail(Errc::unsupported, "the image is larger than the limit of {} GiB", kMaxBytes >> 30);
+}
+
+void ImageBudget::take_stream(std::uint64_t bytes) {
+    if (whole_) whole_->take_stream(bytes);
+    if (stream_.fetch_add(bytes) + bytes <= kMaxStream) return;
+    fail(Errc::unsupported, "the image's layers unpack to more than the limit of {} GiB",
+         kMaxStream >> 30);
 }
 
 void ImageBudget::take_metadata(std::uint64_t path_bytes, std::uint64_t rest_bytes) {

@@ -8,20 +8,20 @@
 namespace banger::image {
 namespace {
 
-constexpr std::uint64_t kBytesBetweenSpaceChecks = 16ull << 20;
+constexpr std::uint64_t kBlocksBetweenSpaceChecks = (16ull << 20) / kBlockSize;
 
-/// Content into blocks of the image, as long as the disk has room.
+/// Content into blocks of the image, as long as the disk has room. What counts is blocks: a million
+/// files of one byte are 4 GB.
 class BlockSink : public ContentSink {
   public:
     BlockSink(BlockWriter& blocks, const SpaceGuard& space) : blocks_(blocks), space_(space) {}
 
     void begin_file() override { blocks_.begin_file(); }
     void append(std::span<const std::byte> bytes) override {
-        if (unchecked_ < bytes.size()) {
+        if (blocks_.blocks_written() >= next_check_) {
             space_.check_blocking();
-            unchecked_ = kBytesBetweenSpaceChecks;
+            next_check_ = blocks_.blocks_written() + kBlocksBetweenSpaceChecks;
         }
-        unchecked_ -= std::min<std::uint64_t>(unchecked_, bytes.size());
         blocks_.append(bytes);
     }
     void skip(std::uint64_t bytes) override { blocks_.skip(bytes); }
@@ -30,7 +30,7 @@ class BlockSink : public ContentSink {
   private:
     BlockWriter& blocks_;
     const SpaceGuard& space_;
-    std::uint64_t unchecked_ = 0;  ///< bytes that may follow before the next check
+    std::uint64_t next_check_ = 0;  ///< when so many blocks have been written
 };
 
 std::string name_of(const LayerJob& job) {
@@ -68,6 +68,7 @@ class TarHalf {
         const auto began = StageMeter::Clock::now();
         const auto piece = pieces.next();
         const auto came = StageMeter::Clock::now();
+        job_.budget.take_stream(piece.size());
         hasher_.update(piece);
         const auto hashed = StageMeter::Clock::now();
         job_.profile.tar_hash.add_waiting(came - began);

@@ -46,7 +46,8 @@ AclRecord make_record(int tag, int permissions, int qualifier, const char* name)
     AclRecord record{wire_tag(tag), static_cast<std::uint16_t>(permissions & 7), kNoId};
     if (tag != ARCHIVE_ENTRY_ACL_USER && tag != ARCHIVE_ENTRY_ACL_GROUP) return record;
     if (qualifier < 0) {
-        fail(Errc::invalid_argument, "an ACL names '{}' without a number", name ? name : "");
+        fail(Errc::invalid_argument, "an ACL names '{}' without a number",
+             std::string_view(name ? name : "").substr(0, 100));
     }
     record.id = static_cast<std::uint32_t>(qualifier);
     return record;

@@ -55,8 +55,7 @@ Task<StagingTree> merge(const PullContext& context, std::vector<TarContents> lay
         const StageTimer busy(meter);
         StagingTree tree;
         for (auto& layer : layers) {
-            if (stop.stop_requested()) fail(Errc::cancelled, "the pull was cancelled");
-            tree.apply(std::move(layer.entries));
+            tree.apply(std::move(layer.entries), stop);
         }
         return tree;
     });
@@ -66,6 +65,8 @@ Task<StagingTree> merge(const PullContext& context, std::vector<TarContents> lay
 Task<Ext4Result> write_metadata(const PullContext& context, const StagingDir& staging,
                                 const StagingTree& tree, Ext4Options options,
                                 PullProfile& profile) {
+    const SpaceGuard space(staging.path(), context.disk_reserve);
+    options.check_space = [&](std::uint64_t bytes) { space.check_blocking(bytes); };
     co_return co_await run_blocking(context.pool, [&](std::stop_token stop) {
         const auto began = StageMeter::Clock::now();
         auto written = write_ext4_blocking(staging / "rootfs.ext4", tree, options, std::move(stop));

@@ -11,10 +11,12 @@ namespace {
 
 constexpr std::string_view kSchilyXattr = "SCHILY.xattr.";
 constexpr std::string_view kLibarchiveXattr = "LIBARCHIVE.xattr.";
+/// Of one header. More than a file's 256 KiB of xattrs have in practice.
+constexpr std::size_t kMaxXattrs = 1024;
 
 [[noreturn]] void refuse_value(std::string_view key, std::string_view value) {
     fail(Errc::invalid_argument, "damaged tar: a pax header has '{}' for {}", value.substr(0, 100),
-         key);
+         key.substr(0, 100));
 }
 
 std::uint64_t number_of(std::string_view key, std::string_view value) {
@@ -96,6 +98,10 @@ void set_xattr(PaxFields& fields, std::string name, std::string value) {
     auto found = std::find_if(fields.xattrs.begin(), fields.xattrs.end(),
                               [&](const auto& xattr) { return xattr.first == name; });
     if (found == fields.xattrs.end()) {
+        if (fields.xattrs.size() == kMaxXattrs) {
+            fail(Errc::unsupported, "a pax header has more than the limit of {} xattrs",
+                 kMaxXattrs);
+        }
         fields.xattrs.emplace_back(std::move(name), std::move(value));
     } else {
         found->second = std::move(value);

@@ -68,6 +68,7 @@ class HttpStream final : public HttpConnection {
     using Message = boost::beast::http::request<boost::beast::http::string_body>;
     static constexpr std::uint32_t kHeaderLimit = 64 * 1024;
     static constexpr std::size_t kReadSize = 64 * 1024;
+    static constexpr int kMaxInterimAnswers = 10;
 
     static Message make_message(const HttpRequest& request, const HttpTarget& target);
     Task<boost::system::error_code> write(Message message);
@@ -170,7 +171,8 @@ Task<boost::system::error_code> HttpStream<Stream>::write_chunks(Message message
 template <class Stream>
 Task<boost::system::error_code> HttpStream<Stream>::read_header(bool head_only) {
     namespace http = boost::beast::http;
-    do {
+    // 1xx answers announce the real one, and must not put it off for ever.
+    for (int interim = 0; interim <= kMaxInterimAnswers; ++interim) {
         parser_.emplace();
         parser_->header_limit(kHeaderLimit);
         parser_->body_limit(boost::none);
@@ -179,9 +181,10 @@ Task<boost::system::error_code> HttpStream<Stream>::read_header(bool head_only) 
         auto [error, count] =
             co_await http::async_read_header(stream_, buffer_, *parser_, as_tuple);
         if (error) co_return error;
-        // 1xx answers announce the real one.
-    } while (parser_->get().result_int() < 200);
-    co_return boost::system::error_code();
+        if (parser_->get().result_int() >= 200) co_return boost::system::error_code();
+    }
+    fail(Errc::unavailable, "{} sent more than {} interim answers (1xx) and none that counts",
+         peer_, kMaxInterimAnswers);
 }
 
 template <class Stream>

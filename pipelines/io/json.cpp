@@ -1,6 +1,7 @@
 #include "pipelines/io/json.hpp"
 
 #include "pipelines/io/error.hpp"
+#include "pipelines/io/json_check.hpp"
 
 namespace banger {
 
@@ -15,6 +16,11 @@ boost::json::value parse_json(std::string_view text, std::string_view what) {
              read);
     }
     return parser.release();
+}
+
+boost::json::value parse_foreign_json(std::string_view text, std::string_view what) {
+    check_foreign_json(text, what);
+    return parse_json(text, what);
 }
 
 namespace detail {

@@ -13,6 +13,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "pipelines/io/json_writers.hpp"
+
 namespace banger {
 
 // Described structs (BOOST_DESCRIBE_STRUCT) and enums (BOOST_DESCRIBE_ENUM) to and from JSON.
@@ -21,6 +23,9 @@ namespace banger {
 /// Parses one JSON text. Throws Error{invalid_argument} naming `what`; depth at most 32, duplicate
 /// keys: last wins.
 boost::json::value parse_json(std::string_view text, std::string_view what);
+
+/// The same of what strangers wrote: with check_foreign_json of pipelines/io/json_check.hpp.
+boost::json::value parse_foreign_json(std::string_view text, std::string_view what);
 
 namespace detail {
 
@@ -45,73 +50,69 @@ std::int64_t read_signed(const boost::json::value& value, std::int64_t min, std:
 std::uint64_t read_unsigned(const boost::json::value& value, std::uint64_t max,
                             std::string_view path);
 
-inline void write(boost::json::value& out, const boost::json::value& value) {
-    out = value;
-}
-inline void write(boost::json::value& out, const boost::json::object& value) {
-    out = value;
-}
-inline void write(boost::json::value& out, const boost::json::array& value) {
-    out = value;
-}
-inline void write(boost::json::value& out, const std::string& value) {
-    out = value;
-}
 template <class T>
-    requires std::is_arithmetic_v<T>
-void write(boost::json::value& out, T value) {
-    out = value;
-}
-template <DescribedEnum T>
-void write(boost::json::value& out, T value) {
-    out = boost::describe::enum_to_string(value, "");
-}
-template <class T>
-void write(boost::json::value& out, const std::optional<T>& value);
-template <class T>
-void write(boost::json::value& out, const std::vector<T>& values);
-template <class T>
-void write(boost::json::value& out, const std::map<std::string, T>& values);
-template <Described T>
-void write(boost::json::value& out, const T& value);
-
-template <class T>
-void write(boost::json::value& out, const std::optional<T>& value) {
-    out = nullptr;
-    if (value) write(out, *value);
-}
-
-template <class T>
-void write(boost::json::value& out, const std::vector<T>& values) {
-    auto& array = out.emplace_array();
-    array.reserve(values.size());
-    for (const auto& item : values)
-        write(array.emplace_back(nullptr), item);
-}
-
-template <class T>
-void write(boost::json::value& out, const std::map<std::string, T>& values) {
-    auto& object = out.emplace_object();
-    for (const auto& [key, item] : values)
-        write(object[key], item);
-}
+concept Leaf = std::is_arithmetic_v<T> || std::same_as<T, std::string> ||
+               std::same_as<T, boost::json::value> || std::same_as<T, boost::json::object> ||
+               std::same_as<T, boost::json::array>;
 
 template <class T>
 inline constexpr bool kIsOptional = false;
 template <class T>
 inline constexpr bool kIsOptional<std::optional<T>> = true;
 
-template <Described T>
-void write(boost::json::value& out, const T& value) {
-    auto& object = out.emplace_object();
-    object.reserve(boost::mp11::mp_size<MembersOf<T>>::value);
+template <class Writer, Leaf T>
+void write(Writer out, const T& value) {
+    out.leaf(value);
+}
+template <class Writer, DescribedEnum T>
+void write(Writer out, T value) {
+    out.leaf(boost::describe::enum_to_string(value, ""));
+}
+template <class Writer, class T>
+void write(Writer out, const std::optional<T>& value);
+template <class Writer, class T>
+void write(Writer out, const std::vector<T>& values);
+template <class Writer, class T>
+void write(Writer out, const std::map<std::string, T>& values);
+template <class Writer, Described T>
+void write(Writer out, const T& value);
+
+template <class Writer, class T>
+void write(Writer out, const std::optional<T>& value) {
+    if (value) {
+        write(out, *value);
+    } else {
+        out.leaf(nullptr);
+    }
+}
+
+template <class Writer, class T>
+void write(Writer out, const std::vector<T>& values) {
+    auto array = out.array(values.size());
+    for (const auto& item : values)
+        write(array.next(), item);
+    array.end();
+}
+
+template <class Writer, class T>
+void write(Writer out, const std::map<std::string, T>& values) {
+    auto object = out.object(values.size());
+    for (const auto& [key, item] : values)
+        write(object.member(key), item);
+    object.end();
+}
+
+template <class Writer, Described T>
+void write(Writer out, const T& value) {
+    auto object = out.object(boost::mp11::mp_size<MembersOf<T>>::value);
     boost::mp11::mp_for_each<MembersOf<T>>([&](auto member) {
         const auto& field = value.*member.pointer;
         if constexpr (kIsOptional<std::remove_cvref_t<decltype(field)>>) {
             if (!field) return;
         }
-        write(object[member.name], field);
+        write(object.member(member.name), field);
     });
+    object.end();
 }
 
 void read(const boost::json::value& value, bool& out, std::string_view path);
@@ -201,7 +202,15 @@ void read(const boost::json::value& value, T& out, std::string_view path) {
 template <class T>
 boost::json::value to_json(const T& value) {
     boost::json::value out;
-    detail::write(out, value);
+    detail::write(detail::TreeWriter(out), value);
+    return out;
+}
+
+/// The same as a text, without the tree: a fraction of its cost.
+template <class T>
+std::string to_json_text(const T& value) {
+    std::string out;
+    detail::write(detail::TextWriter(out), value);
     return out;
 }
 

@@ -36,6 +36,27 @@ std::size_t matching_bytes(const Character& character, std::string_view bytes) {
     return available;
 }
 
+constexpr std::string_view kCut = "\xe2\x80\xa6";
+
+bool is_c1(std::string_view text, std::size_t at) {
+    return text[at] == '\xc2' && at + 1 < text.size() &&
+           static_cast<unsigned char>(text[at + 1]) < 0xa0;
+}
+
+/// Of valid text. U+0080 to U+009F are two bytes, C2 80 to C2 9F.
+std::string replace_controls(std::string_view text, std::string_view kept) {
+    std::string out;
+    out.reserve(text.size());
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        const auto byte = static_cast<unsigned char>(text[at]);
+        const bool two_bytes = is_c1(text, at);
+        const bool one_byte = (byte < 0x20 || byte == 0x7f) && kept.find(text[at]) == kept.npos;
+        out += one_byte || two_bytes ? '?' : text[at];
+        if (two_bytes) ++at;
+    }
+    return out;
+}
+
 }  // namespace
 
 std::size_t valid_utf8_prefix(std::string_view bytes) {
@@ -65,6 +86,19 @@ std::string replace_invalid_utf8(std::string text) {
         rest.remove_prefix(valid + 1);
     }
     return replaced.append(rest);
+}
+
+std::string printable(std::string text, std::size_t max_bytes) {
+    text = replace_controls(replace_invalid_utf8(std::move(text)), {});
+    if (text.size() <= max_bytes) return text;
+    // Not in the middle of a character.
+    const auto room = max_bytes - std::min(max_bytes, kCut.size());
+    text.resize(valid_utf8_prefix(std::string_view(text).substr(0, room)));
+    return text.append(kCut);
+}
+
+std::string printable_lines(std::string text) {
+    return replace_controls(replace_invalid_utf8(std::move(text)), "\n\t");
 }
 
 }  // namespace banger

@@ -112,6 +112,24 @@ TEST_CASE("a vm under firecracker pauses, and goes on") {
     remove(host, "flint");
 }
 
+TEST_CASE("a disk under firecracker grows while its vm runs") {
+    auto& host = vm_host();
+    if (!can_run(host)) return;
+    auto wanted = request("kiln");
+    wanted.disk_mode = GENERATE("overlay", "copy");
+    const auto vm = host.run(host.vms().create(wanted, {}));
+    const auto mib_inside = [&] {
+        return std::stoull(
+            shell(host, "kiln", "df -P -m /root | tail -n 1 | awk '{print $2}'").out);
+    };
+    CHECK(mib_inside() < 1100);
+    const auto grown =
+        host.run(host.vms().change("kiln", {.disk_size = vm.disk_size + (8ull << 30)}));
+    CHECK(grown.disk_size == vm.disk_size + (8ull << 30));
+    CHECK(mib_inside() > 8000);
+    remove(host, "kiln");
+}
+
 TEST_CASE("a firecracker that was started and never written down is found and ended") {
     auto& host = vm_host();
     if (!can_run(host)) return;

@@ -125,6 +125,30 @@ TEST_CASE("a guest that powers itself off is stopped, not broken") {
     remove(host, "sleeper");
 }
 
+TEST_CASE("a guest that reboots is stopped, and says why") {
+    auto& host = vm_host();
+    host.boot("sleeper");
+    auto session = host.run(host.vms().exec("sleeper", {.command = {"reboot", "-f"}}));
+    wait_until(host, [&] { return state_of(host, "sleeper") != "running"; });
+    CHECK(host.run(host.vms().show("sleeper")).end_reason ==
+          "the guest rebooted, which ends its vm");
+    remove(host, "sleeper");
+}
+
+TEST_CASE("a process in a guest has the time to end that the stop was given") {
+    auto& host = vm_host();
+    host.boot("slow");
+    // It needs four seconds, where two are what nobody has to ask for.
+    const auto started = shell(host, "slow",
+                               "(trap '' HUP; trap 'sleep 4; echo done > /root/done; exit' TERM; "
+                               "while :; do sleep 1; done) </dev/null >/dev/null 2>&1 &");
+    CHECK(started.exit_code == 0);
+    CHECK(host.run(host.vms().stop("slow", 60, {})).end_reason == "stopped as asked for");
+    host.run(host.vms().start("slow", {}));
+    CHECK(shell(host, "slow", "cat /root/done").out == "done\n");
+    remove(host, "slow");
+}
+
 TEST_CASE("a daemon that ended while a vm was made takes it back at its next start") {
     auto& host = vm_host();
     auto vm = host.boot("half-made");

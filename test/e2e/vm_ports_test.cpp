@@ -86,6 +86,14 @@ TEST_CASE("published ports lead into the guest, also on a running VM and under a
         CHECK(shell(host, "server", kServer).exit_code == 0);
         CHECK(host.run(line_from(vm.address, 17000)) == "from-the-guest\n");
     }
+    SECTION("the VM restarts, and listens where it did") {
+        auto again = host.run(host.vms().restart("server", 30, {}));
+        CHECK(again.state == "running");
+        CHECK(again.boot_id != vm.boot_id);
+        CHECK(shell(host, "server", kServer).exit_code == 0);
+        CHECK(host.run(line_from(vm.address, 17000)) == "from-the-guest\n");
+        CHECK(host.run(line_from("127.0.0.1", 17001)) == "from-the-guest\n");
+    }
     host.run(host.vms().remove("server", true, {}));
     CHECK(host.run(line_from(vm.address, 17000)) == "Connection refused");
 }

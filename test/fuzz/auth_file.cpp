@@ -17,10 +17,12 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
         if (const auto call = image::find_helper(file, "a.example:5000")) {
             fuzz::promise(call->program.find('/') == std::string::npos);
         }
+        fuzz::accept();
     } catch (const Error&) {
     }
     try {
-        image::parse_helper_answer(text);
+        // Any object is an answer; only one with a login in it says something.
+        if (!image::parse_helper_answer(text).empty()) fuzz::accept();
     } catch (const Error&) {
     }
     return 0;

@@ -29,6 +29,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     try {
         const auto document = image::parse_manifest(text, "application/json");
         std::visit([](const auto& it) { look_at(it); }, document);
+        fuzz::accept();
     } catch (const Error&) {
     }
     for (std::size_t layers = 0; layers < 2; ++layers) {
@@ -36,6 +37,8 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
         manifest.layers.resize(layers);
         try {
             fuzz::promise(image::parse_config(text, manifest).diff_ids.size() == layers);
+            // Of no layers, any object is the configuration.
+            if (layers > 0) fuzz::accept();
         } catch (const Error&) {
         }
     }

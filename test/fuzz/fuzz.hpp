@@ -8,7 +8,8 @@
 
 /// What libFuzzer calls with each input, and replay_main.cpp with each file of a corpus. An input
 /// that is refused with banger::Error is fine; anything else that is thrown, a broken promise or a
-/// sanitizer's finding ends the program.
+/// sanitizer's finding ends the program. The target says by accept() that it took an input for what
+/// it reads; of a file named bad-* it must not.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
 namespace banger::fuzz {
@@ -20,6 +21,13 @@ inline std::string_view as_text(const std::uint8_t* data, std::size_t size) {
 /// What must hold for every input, whatever the build.
 inline void promise(bool holds) {
     if (!holds) std::abort();
+}
+
+/// Of the input of this run. What LLVMFuzzerTestOneInput returns means something else to libFuzzer.
+inline bool accepted = false;
+
+inline void accept() {
+    accepted = true;
 }
 
 /// Takes choices off the front of an input; zeros once it is used up.

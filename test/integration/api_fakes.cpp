@@ -345,6 +345,7 @@ Task<api::ImageInfo> FakeImages::pull_archive(api::ImagePullRequest request, ima
     auto& info = images_[request.name.value_or(request.reference)];
     info.name = request.name.value_or(request.reference);
     info.reference = request.reference;
+    info.kernel_ref = request.kernel_ref.value_or("");
     info.download_bytes = static_cast<std::uint64_t>(::lseek(archive->get(), 0, SEEK_END));
     co_return info;
 }

@@ -67,6 +67,20 @@ TEST_CASE("an image is pulled, listed, shown and deleted") {
     });
 }
 
+TEST_CASE("an archive that is sent has the rest of its request in the query") {
+    with_api([](ApiFixture& api) -> Task<void> {
+        const auto started = co_await api.curl({"-H", "Content-Type: application/x-tar", "-d",
+                                                "12345", "/v1/images?name=sent&kernel_ref=k%2B1"});
+        const auto id = text_of(parse_json(started.out, "the answer"), "id");
+        const auto ended = co_await api.ask("GET", "/v1/operations/" + id + "?wait=true");
+        const auto& image = ended.body.at("result");
+        CHECK(text_of(image, "name") == "sent");
+        CHECK(text_of(image, "reference") == "-");
+        CHECK(text_of(image, "kernel_ref") == "k+1");
+        CHECK(image.at("download_bytes").to_number<int>() == 5);
+    });
+}
+
 TEST_CASE("a pull that fails says so in its operation") {
     with_api([](ApiFixture& api) -> Task<void> {
         const auto ended = co_await finish(api, "POST", "/v1/images", R"({"reference":"bad"})");

@@ -87,6 +87,7 @@ class StandardInput(ImageCase):
         self.send(archive, "-", check=0)
         self.send(gzip.compress(archive, 1), "docker-archive:-", "--name", "zipped", check=0)
         self.send(archive, "docker-archive:-:quay.io/a/app:v1", "--name", "chosen", "--size", "2G", check=0)
+        self.send(archive, "-", "--name", "kernel", "--kernel-ref", "generic+6.12", check=0)
         nameless = script_registry.docker_archive(self.layers)
         self.send(nameless, "-", check=0)
         path = self.home.dir / "image.tar"
@@ -95,7 +96,8 @@ class StandardInput(ImageCase):
         images = self.images()
         digest = images["app-v1"]["digest"]
         self.assertEqual({name: image["digest"] for name, image in images.items()},
-                         dict.fromkeys(("app-v1", "zipped", "chosen", "file", "archive-" + digest[7:19]), digest))
+                         dict.fromkeys(("app-v1", "zipped", "chosen", "kernel", "file", "archive-" + digest[7:19]), digest))
+        self.assertEqual([images[name]["kernel_ref"] for name in ("app-v1", "kernel")], ["", "generic+6.12"])
         self.assertEqual(images["zipped"]["id"], images["app-v1"]["id"])
         self.assertEqual(images["chosen"]["size"], 2 << 30)
         self.assertEqual(images["file"]["reference"], f"docker-archive:{path}")

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -204,6 +205,31 @@ TEST_CASE("compressed layers within an archive are verified too") {
         "layer " + hex_of(one).substr(0, 12) + " is damaged");
     const auto wrong = pack(docker.one, Packing::zstd);
     has(archives.refusal(archive(one, wrong), Errc::digest_mismatch), "should unpack to");
+}
+
+TEST_CASE("a compressed layer that is listed many times is hashed once, or not at all") {
+    constexpr std::size_t kTimes = 512;
+    const auto source = [](const Archives& archives, std::size_t size) {
+        std::string names = "\"x\"";
+        for (std::size_t i = 1; i < kTimes; ++i)
+            names += ",\"x\"";
+        const auto config = config_of(std::vector<std::string>(kTimes, "one"));
+        std::string layer(size, '\0');
+        layer.replace(0, 3, "\x1f\x8b\x08");
+        return archives.write(TarBuilder()
+                                  .file("x", std::move(layer))
+                                  .file("c.json", config)
+                                  .file("manifest.json", "[" + saved("c.json", "", names) + "]")
+                                  .finish());
+    };
+    // 30 and 32.5 GiB, were each looked at for itself.
+    const auto begin = std::chrono::steady_clock::now();
+    Archives archives;
+    CHECK_NOTHROW(archives.fixture.resolve(source(archives, 60u << 20)));
+    const auto error = archives.fixture.failure(source(archives, 65u << 20));
+    CHECK(error.code() == Errc::unsupported);
+    has(error.what(), "the image is larger than the limit of 32 GiB");
+    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(10));
 }
 
 TEST_CASE("an archive whose content is not what it says is refused") {

@@ -246,6 +246,27 @@ TEST_CASE("a disk that fills up ends the pull, and is given back what the pull t
     }
 }
 
+TEST_CASE("a disk is kept from filling up by small files, of which each takes a block") {
+    const TempDir dir;
+    const SmallDisk disk(dir.path(), "64m");
+    if (!disk) {
+        WARN("skipped: only root may mount a small file system");
+        return;
+    }
+    const TempDir elsewhere;
+    TarBuilder tar;
+    for (int index = 0; index < 20'000; ++index)
+        tar.file(fmt::format("f{:05}", index), "x");
+    OciBuilder layout(elsewhere / "layout");
+    layout.tag("v1", layout.image({{{tar.finish()}}}));
+    PullFixture fixture(dir.path());
+    const auto error = fixture.failure(layout.source("v1"));
+    CHECK(error.code() == Errc::no_space);
+    // Before the disk was full, so by our own look at it.
+    CHECK_THAT(error.what(), ContainsSubstring("must stay free"));
+    CHECK(fixture.leftovers().empty());
+}
+
 TEST_CASE("a staging directory that is there already is left alone") {
     const TempDir dir;
     PullFixture fixture;

@@ -1,5 +1,8 @@
 // Who is told what while a pull logs in: each server here keeps what it was sent.
 
+#include <atomic>
+#include <chrono>
+
 #include "test/support/catch.hpp"
 #include "test/support/served_image.hpp"
 #include "test/support/tar_builder.hpp"
@@ -141,6 +144,30 @@ TEST_CASE("a token service that says nothing of use ends in one clear error", "[
         fixture.pull(registry.reference());
         CHECK(registry.token_service.requests().size() == 1);
     }
+}
+
+TEST_CASE("a token service that says when to come back is asked again then", "[R11]") {
+    std::atomic<int> asked{0};
+    Registry registry([&](const ServerRequest&) -> ServerReply {
+        if (asked++ < 3) return {.status = 429, .headers = {{"Retry-After", "0"}}};
+        return {.body = R"({"token":"abc"})"};
+    });
+    // Far longer than the test may take, where nobody says otherwise.
+    const image::RetryPolicy slow{.first_delay = std::chrono::minutes(10),
+                                  .max_delay = std::chrono::minutes(10)};
+    PullFixture fixture;
+    fixture.pull(registry.reference(), {.registries = {.retry = slow}});
+    check_big(fixture);
+    CHECK(asked == 4);
+
+    Registry busy([](const ServerRequest&) -> ServerReply {
+        return {.status = 503, .headers = {{"Retry-After", "3600"}}};
+    });
+    PullFixture other;
+    const auto error = other.failure(busy.reference());
+    CHECK(error.code() == Errc::unavailable);
+    CHECK_THAT(error.what(), ContainsSubstring("a token for app with status 503"));
+    CHECK(busy.token_service.requests().size() == 1);
 }
 
 TEST_CASE("a token service that leads to a metadata address gets no further", "[R8]") {

@@ -107,6 +107,18 @@ TEST_CASE("a server in trouble is asked again, one that says no is not", "[R11]"
     }
 }
 
+TEST_CASE("what a registry says of its refusal is one line, and not a long one") {
+    ScriptServer server([&](const ServerRequest&) -> ServerReply {
+        return {.status = 403,
+                .body = R"({"errors":[{"message":"\u001b[2J\u009b1mno\nbanger: yes)" +
+                        std::string(50'000, '!') + R"("}]})"};
+    });
+    PullFixture fixture;
+    const std::string what = fixture.failure(server.host() + "/app:v1").what();
+    CHECK_THAT(what, ContainsSubstring("with status 403: ?[2J?1mno?banger: yes!!!"));
+    CHECK(what.size() < 1500);
+}
+
 namespace {
 
 /// A pull that works although nothing of it could be kept.

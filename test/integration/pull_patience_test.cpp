@@ -78,6 +78,21 @@ TEST_CASE("a registry that stalls or trickles is given up", "[R13]") {
     CHECK(fixture.leftovers().empty());
 }
 
+TEST_CASE("a registry that only ever announces an answer is given up", "[R13]") {
+    const auto image = one_layer();
+    ScriptServer server([&](const ServerRequest& request) {
+        auto reply = image.serve(request);
+        reply.only_interim = image.is_layer(request);
+        return reply;
+    });
+    PullFixture fixture;
+    const auto error = fixture.failure(server.host() + "/app:v1", impatient());
+    CHECK(error.code() == Errc::unavailable);
+    CHECK_THAT(error.what(), ContainsSubstring(server.host() + " sent more than 10 interim"));
+    CHECK(layer_requests(server, image) == 1);
+    CHECK(fixture.leftovers().empty());
+}
+
 TEST_CASE("a blob in an encoding of its own is refused", "[R14]") {
     const auto image = one_layer();
     ScriptServer server([&](const ServerRequest& request) {
@@ -93,9 +108,12 @@ TEST_CASE("a blob in an encoding of its own is refused", "[R14]") {
 
 TEST_CASE("a document over the limit, or not to be read, costs next to no memory", "[R15]") {
     const std::string ok = R"({"schemaVersion":2,"x":)";
-    const std::vector<std::string> bodies{std::string(image::kMaxDocumentBytes + 1, ' '),
-                                          ok + std::string(1000, '['), ok + "1e400}",
-                                          R"({"schemaVersion":2,"schemaVersion":1})"};
+    std::string zeros = "[0";
+    while (zeros.size() < image::kMaxDocumentBytes - 100)
+        zeros += ",0";
+    const std::vector<std::string> bodies{
+        std::string(image::kMaxDocumentBytes + 1, ' '), ok + std::string(1000, '['), ok + "1e400}",
+        ok + zeros + "]}", R"({"schemaVersion":2,"schemaVersion":1})"};
     for (const auto& body : bodies) {
         CAPTURE(body.substr(0, 40));
         ScriptServer server([&](const ServerRequest&) -> ServerReply { return {.view = body}; });

@@ -138,7 +138,9 @@ std::vector<std::string> PullFixture::leftovers() const {
     if (!fs::exists(cache())) return found;
     for (const auto& item : fs::recursive_directory_iterator(cache())) {
         const auto name = item.path().filename().string();
-        if (name.find(".tmp-") != std::string::npos) found.push_back(name);
+        if (name.find(".tmp-") != std::string::npos || name.ends_with(".partial")) {
+            found.push_back(name);
+        }
     }
     return found;
 }

@@ -49,7 +49,8 @@ class PullFixture {
     /// over.
     std::string fingerprint() const;
     void remove_staging();
-    /// Files in the staging directory and temporary ones in the cache.
+    /// Files in the staging directory, temporary and half downloaded ones in the cache: nobody
+    /// stops a daemon here, which is what may leave those.
     std::vector<std::string> leftovers() const;
 
     std::vector<Progress> progress;

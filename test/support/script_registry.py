@@ -54,6 +54,8 @@ class ScriptRegistry:
         self.blobs = {}
         self.go_on = threading.Event()  # while clear, blobs stop half-way
         self.go_on.set()
+        self.heads = threading.Event()  # while clear, a HEAD gets no answer
+        self.heads.set()
         self.sent = 0  # bytes of layers
         self.gone = 0  # clients that went away during a blob
         self.lock = threading.Lock()
@@ -78,6 +80,7 @@ class ScriptRegistry:
 
     def close(self):
         self.go_on.set()
+        self.heads.set()
         self.server.shutdown()
         self.server.server_close()
         self.thread.join()
@@ -115,6 +118,8 @@ class ScriptRegistry:
     def answer(self, handler):
         with self.lock:
             self.requests.append((handler.command, handler.path))
+        if handler.command == "HEAD":
+            self.heads.wait()
         path = handler.path.removeprefix("/v2/")
         if not path:  # whether this is a registry at all
             self.documents.setdefault(path, ("application/json", b"{}"))

@@ -118,6 +118,7 @@ void ScriptServer::serve(int fd) {
     }
     const auto reply = script_(request);
     const auto answer = head_of(reply);
+    if (reply.only_interim) return announce_only(fd);
     if (reply.stall_in_header) {
         send_all(fd, std::string_view(answer).substr(0, answer.size() / 2));
         return wait_for_end(fd);
@@ -152,6 +153,13 @@ bool ScriptServer::read_body(int fd, ServerRequest& request, std::string rest) c
 void ScriptServer::send_slowly(int fd, std::string_view bytes) {
     for (std::size_t at = 0; !stopping_; ++at) {
         if (at < bytes.size() && !send_all(fd, bytes.substr(at, 1))) return;
+        pollfd waiting{fd, POLLRDHUP, 0};
+        if (::poll(&waiting, 1, kPollMs) > 0) return;
+    }
+}
+
+void ScriptServer::announce_only(int fd) const {
+    while (!stopping_ && send_all(fd, "HTTP/1.1 103 Early Hints\r\n\r\n")) {
         pollfd waiting{fd, POLLRDHUP, 0};
         if (::poll(&waiting, 1, kPollMs) > 0) return;
     }

@@ -38,6 +38,8 @@ struct ServerReply {
     bool without_length = false;
     /// Sends half of the header and then nothing, like `stall`.
     bool stall_in_header = false;
+    /// Announces an answer (103) now and then, for as long as the server lives, and gives none.
+    bool only_interim = false;
     /// Sends a byte of the body now and then, for as long as the server lives.
     bool drip = false;
 
@@ -66,6 +68,7 @@ class ScriptServer {
     void serve(int fd);
     bool read_body(int fd, ServerRequest& request, std::string rest) const;
     void send_slowly(int fd, std::string_view bytes);
+    void announce_only(int fd) const;
     void wait_for_end(int fd) const;
 
     Script script_;

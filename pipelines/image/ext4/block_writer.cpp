@@ -9,6 +9,9 @@
 namespace banger::image {
 namespace {
 
+/// Of one file; they are in memory until the image is written.
+constexpr std::size_t kMaxExtents = 1 << 20;
+
 bool is_zero(const std::byte* block) {
     return block[0] == std::byte{0} && std::memcmp(block, block + 1, kBlockSize - 1) == 0;
 }
@@ -70,6 +73,10 @@ struct BlockWriter::State {
                 ++last.count;
                 return;
             }
+        }
+        if (extents.size() == kMaxExtents) {
+            fail(Errc::unsupported, "a file has more than the limit of {} pieces between holes",
+                 kMaxExtents);
         }
         extents.push_back({file_block, physical, 1});
     }

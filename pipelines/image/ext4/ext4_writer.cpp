@@ -85,7 +85,7 @@ class ImageWriter {
     ImageWriter(const std::string& path, const StagingTree& tree, const Ext4Options& options)
         : path_(path),
           plan_(tree, options.time),
-          layout_(make_layout(plan_.demand(), options.size)),
+          layout_(checked(make_layout(plan_.demand(), options.size), options)),
           fs_(initialize(path, layout_, plan_.has_large_xattrs())),
           map_(ext2fs_blocks_count(fs_.get()->super)) {
         set_identity(fs_.get(), options);
@@ -112,6 +112,16 @@ class ImageWriter {
     }
 
   private:
+    const Layout& checked(const Layout& layout, const Ext4Options& options) const {
+        constexpr std::uint64_t kInodeBytes = 256;
+        const auto& demand = plan_.demand();
+        if (options.check_space) {
+            options.check_space((demand.other_blocks + layout.journal_blocks) * kBlockSize +
+                                demand.inodes * kInodeBytes);
+        }
+        return layout;
+    }
+
     BlockRun group_blocks(dgrp_t group) const {
         std::uint64_t start = std::uint64_t{group} * Layout::kGroupBlocks;
         return {start, std::min<std::uint64_t>(Layout::kGroupBlocks, map_.size() - start)};

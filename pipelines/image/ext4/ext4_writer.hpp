@@ -3,6 +3,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <stop_token>
 #include <string>
 
@@ -16,6 +17,8 @@ struct Ext4Options {
     std::int64_t time = 0;                     ///< mkfs, write and check times; seconds since 1970
     std::uint64_t size = 0;                    ///< bytes; 0: content x 1.25, at least 1 GiB
     std::string label;                         ///< at most 16 bytes
+    /// Asked before anything is written, with the bytes that are going to be; may throw.
+    std::function<void(std::uint64_t)> check_space;
 };
 
 struct Ext4Result {

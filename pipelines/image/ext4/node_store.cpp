@@ -5,20 +5,19 @@
 namespace banger::image {
 
 NodeStore::NodeStore() : xattrs_(1) {
-    nodes_[add_directory()].mode = 0755;
+    nodes_[add_node(NodeType::directory)].mode = 0755;
 }
 
 NodeId NodeStore::add_node(NodeType type) {
-    if (nodes_.size() == kMaxNodes) {
-        fail(Errc::unsupported,
-             "is over the limit of {} files and directories, counting those that only paths imply",
-             kMaxNodes);
-    }
     nodes_.emplace_back().type = type;
     return static_cast<NodeId>(nodes_.size() - 1);
 }
 
 NodeId NodeStore::add_directory() {
+    if (implied_++ == kMaxImplied) {
+        fail(Errc::unsupported, "is over the limit of {} directories that only paths imply",
+             kMaxImplied);
+    }
     return add_node(NodeType::directory);
 }
 

@@ -34,14 +34,14 @@ static_assert(sizeof(Node) == 48);
 class NodeStore {
   public:
     static constexpr NodeId kRoot = 0;
-    /// The entries that an image may have, and a million directories that only paths imply.
-    static constexpr std::size_t kMaxNodes = 6'000'000;
+    /// Directories that no entry made. What entries make, the image's budget limits.
+    static constexpr std::size_t kMaxImplied = 250'000;
 
     NodeStore();
 
-    /// A node of the entry's type and content, with no attributes yet. Throws Error{unsupported}
-    /// beyond kMaxNodes.
+    /// A node of the entry's type and content, with no attributes yet.
     NodeId add(const LayerEntry& entry);
+    /// One that only paths imply. Throws Error{unsupported} beyond kMaxImplied.
     NodeId add_directory();
     void set_attributes(NodeId node, Attributes attributes);
 
@@ -85,6 +85,7 @@ class NodeStore {
     NodeId add_node(NodeType type);
 
     std::deque<Node> nodes_;
+    std::size_t implied_ = 0;
     DirectoryNames names_;
     TextPool texts_;  ///< of symlinks
     std::deque<PackedExtent> extents_;

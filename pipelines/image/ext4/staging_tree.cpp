@@ -49,8 +49,9 @@ std::string printable(std::string path) {
 /// One layer on its way into the tree.
 class LayerMerge {
   public:
-    LayerMerge(NodeStore& nodes, std::uint16_t number, WarningList& warnings)
-        : nodes_(nodes), number_(number), warnings_(warnings) {}
+    LayerMerge(NodeStore& nodes, std::uint16_t number, WarningList& warnings,
+               const std::stop_token& stop)
+        : nodes_(nodes), number_(number), warnings_(warnings), stop_(stop) {}
 
     void run(LayerList& layer) {
         bool has_whiteouts = false;
@@ -61,7 +62,9 @@ class LayerMerge {
         std::vector<std::string> later;
         if (has_whiteouts) hide_lower(layer, later);
         layer.consume([&](LayerEntry& entry) { named(entry, [&] { add(entry); }); });
-        // A whiteout may stand behind a symlink that only this layer brings.
+        // A whiteout may stand behind a symlink that only this layer brings. From here on names
+        // only go, so no directory needs to be looked through twice.
+        is_last_phase_ = true;
         LayerEntry marker;
         for (std::string& path : later) {
             marker.path = std::move(path);
@@ -73,6 +76,7 @@ class LayerMerge {
     /// Runs `step` for an entry; its errors then begin with the entry's name.
     template <class Step>
     void named(const LayerEntry& entry, Step step) {
+        if (stop_.stop_requested()) fail(Errc::cancelled, "the merge was cancelled");
         current_ = &entry;
         try {
             step();
@@ -133,7 +137,7 @@ class LayerMerge {
         const NodeId directory = find_directory(nodes_, parents_of(path), closed);
         if (directory == kNoNode) return false;
         if (kind_of(path) == Kind::opaque) {
-            nodes_.erase_names_if(directory, [this](NodeId child) { return remove_lower(child); });
+            empty(directory);
             return true;
         }
         const std::string_view name = path.back().substr(kWhiteout.size());
@@ -144,14 +148,20 @@ class LayerMerge {
 
     bool is_fresh(NodeId node) const { return nodes_[node].layer == number_; }
 
-    /// Removes what is not of this layer; true when nothing of `node` is left.
+    /// Removes what is not of this layer from a directory.
+    void empty(NodeId directory) {
+        if (is_last_phase_ && !emptied_.insert(directory).second) return;
+        nodes_.erase_names_if(directory, [this](NodeId child) { return remove_lower(child); });
+    }
+
+    /// The same of any node; true when nothing of it is left.
     bool remove_lower(NodeId id) {
         Node& node = nodes_[id];
         if (node.type != NodeType::directory) {
             if (!is_fresh(id)) --node.links;
             return !is_fresh(id);
         }
-        nodes_.erase_names_if(id, [this](NodeId child) { return remove_lower(child); });
+        empty(id);
         return !is_fresh(id) && !NodeStore::has_names(node);
     }
 
@@ -319,14 +329,17 @@ class LayerMerge {
     NodeStore& nodes_;
     const std::uint16_t number_;
     WarningList& warnings_;
+    const std::stop_token& stop_;
     const LayerEntry* current_ = nullptr;
+    bool is_last_phase_ = false;
+    NodeSet emptied_;  ///< in the last phase
     std::unordered_map<std::string, NodeId> aufs_links_;
 };
 
 }  // namespace
 
-void StagingTree::apply(LayerList layer) {
-    LayerMerge(nodes_, ++layers_, warnings_).run(layer);
+void StagingTree::apply(LayerList layer, const std::stop_token& stop) {
+    LayerMerge(nodes_, ++layers_, warnings_, stop).run(layer);
 }
 
 std::optional<NodeId> StagingTree::find(std::string_view path) const {

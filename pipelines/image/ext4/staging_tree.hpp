@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <stop_token>
 #include <string_view>
 
 #include "pipelines/image/ext4/layer_list.hpp"
@@ -18,8 +19,9 @@ namespace banger::image {
 /// naming it. At most 65535 layers.
 class StagingTree {
   public:
-    /// Gives back the layer's memory as it goes through it.
-    void apply(LayerList layer);
+    /// Gives back the layer's memory as it goes through it. Throws Error{cancelled} when asked to
+    /// stop; the tree is of no use then.
+    void apply(LayerList layer, const std::stop_token& stop = {});
 
     const NodeStore& nodes() const { return nodes_; }
     /// The node at an absolute path, not following a last symlink.

@@ -9,6 +9,8 @@ constexpr std::size_t kNameMax = 255;
 constexpr std::size_t kPathMax = 4096;
 constexpr std::size_t kDepthMax = 1024;
 constexpr int kSymlinksMax = 40;
+/// Of one path, those that symlinks on its way add and ".." included: 40 texts could hold 80,000.
+constexpr int kStepsMax = 8192;
 
 PathParts cleaned(std::string_view path, bool clamp) {
     if (path.size() > kPathMax) fail(Errc::invalid_argument, "is longer than {} bytes", kPathMax);
@@ -37,8 +39,12 @@ NodeId walk(const NodeStore& nodes, std::span<const std::string_view> path,
             const MakeDirectory* make, const NodeSet* closed) {
     PathParts todo(path.rbegin(), path.rend());
     std::vector<NodeId> trail{NodeStore::kRoot};
-    int symlinks = 0;
+    int symlinks = 0, steps = 0;
     while (!todo.empty()) {
+        if (++steps > kStepsMax) {
+            fail(Errc::invalid_argument, "is more than {} steps away, by way of symlinks",
+                 kStepsMax);
+        }
         std::string_view name = todo.back();
         todo.pop_back();
         if (name == "..") {

@@ -31,7 +31,7 @@ using NodeSet = std::unordered_set<NodeId>;
 
 /// The directory at `path`, following symlinks inside the root as chroot(2) would; kNoNode when
 /// there is none, or when the way leads through a node of `closed` (which may be null). Throws
-/// Error{invalid_argument} for more than 40 symlinks and for more than 1024 levels.
+/// Error{invalid_argument} for more than 40 symlinks, 1024 levels or 8192 steps.
 NodeId find_directory(const NodeStore& nodes, std::span<const std::string_view> path,
                       const NodeSet* closed);
 

@@ -9,13 +9,16 @@
 
 namespace banger::image {
 
-/// Warnings for people, who read no million of them: the first hundred, and how many followed.
+/// Warnings for people, who read no million of them, and no novels: the first hundred, each cut to
+/// 300 bytes, and how many followed. Their texts come from images: no bound but this one.
 class WarningList {
   public:
     static constexpr std::size_t kMax = 100;
+    static constexpr std::size_t kMaxBytes = 300;
 
     void add(std::string text) {
         if (texts_.size() < kMax) {
+            if (text.size() > kMaxBytes) text = text.substr(0, kMaxBytes) + "…";
             texts_.push_back(std::move(text));
         } else {
             ++more_;

@@ -97,15 +97,9 @@ class DockerArchive : public ImageSource {
         // looked at.
         manifest.layers.resize(checked_count(saved.Layers.size()));
         const auto config = parse_config(text, manifest);
-        std::uint64_t total = 0;
-        for (std::size_t i = 0; i < saved.Layers.size(); ++i) {
+        check_total(saved.Layers);
+        for (std::size_t i = 0; i < saved.Layers.size(); ++i)
             manifest.layers[i] = co_await describe_layer(saved.Layers[i], config.diff_ids[i]);
-            total += manifest.layers[i].size;
-        }
-        if (total > kMaxCompressedBytes) {
-            fail(Errc::unsupported, "the image is larger than the limit of {} GiB",
-                 kMaxCompressedBytes >> 30);
-        }
         auto digest = digest_of(manifest);
         co_return Document{std::move(manifest), std::move(digest)};
     }
@@ -138,7 +132,7 @@ class DockerArchive : public ImageSource {
     std::vector<SavedImage> read_manifest() const {
         const auto what = "the manifest.json of " + files_->name();
         const auto text = read_document(find("manifest.json", "the file"), what);
-        return from_json<std::vector<SavedImage>>(parse_json(text, what), "manifest.json");
+        return from_json<std::vector<SavedImage>>(parse_foreign_json(text, what), "manifest.json");
     }
 
     SavedImage choose(std::vector<SavedImage> images) const {
@@ -190,6 +184,16 @@ class DockerArchive : public ImageSource {
              kMaxLayers);
     }
 
+    /// Before any of them is hashed: one file may be listed many times.
+    void check_total(const std::vector<std::string>& layers) const {
+        std::uint64_t total = 0;
+        for (const auto& path : layers)
+            total += find(path, "the layer").size;
+        if (total <= kMaxCompressedBytes) return;
+        fail(Errc::unsupported, "the image is larger than the limit of {} GiB",
+             kMaxCompressedBytes >> 30);
+    }
+
     /// An uncompressed layer is known by its diff_id, a compressed one by its name, where that is a
     /// digest; whichever it is, the pull verifies both.
     Task<Descriptor> describe_layer(std::string path, Digest diff_id) {
@@ -210,9 +214,14 @@ class DockerArchive : public ImageSource {
         co_return layer;
     }
 
+    /// Each file once, however many names it has.
     Task<Digest> hash(const Blob& blob) {
+        const auto known = hashed_.find(blob.offset);
+        if (known != hashed_.end()) co_return known->second;
         auto job = [&blob](std::stop_token stop) { return hash_blocking(blob, stop); };
-        co_return co_await run_blocking(context_.pool, job);
+        auto digest = co_await run_blocking(context_.pool, job);
+        hashed_.emplace(blob.offset, digest);
+        co_return digest;
     }
 
     static Digest digest_of(const Manifest& manifest) {
@@ -227,6 +236,7 @@ class DockerArchive : public ImageSource {
     std::string image_;
     std::string own_name_;
     std::map<std::string, std::string> paths_;  ///< of configuration and layers, by digest
+    std::map<std::uint64_t, Digest> hashed_;    ///< compressed layers, by their place in the tar
 };
 
 }  // namespace

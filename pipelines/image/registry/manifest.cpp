@@ -191,7 +191,7 @@ ManifestDocument parse_manifest(std::string_view body, std::string_view content_
     if (body.size() > kMaxDocumentBytes) {
         fail(Errc::invalid_argument, "the manifest is larger than {} bytes", kMaxDocumentBytes);
     }
-    const auto json = parse_json(body, "the manifest");
+    const auto json = parse_foreign_json(body, "the manifest");
     if (json.is_object() && json.get_object().contains("fsLayers")) {
         fail(Errc::unsupported, "image manifests of schema 1 are not supported; push it again");
     }
@@ -222,18 +222,22 @@ std::vector<Descriptor> amd64_candidates(const Index& index, int cpu_level) {
 }
 
 std::string list_platforms(const Index& index) {
+    // An index may list thousands; a sentence cannot.
+    constexpr std::size_t kMax = 20;
     std::vector<std::string> names;
     for (const auto& descriptor : index.manifests) {
         if (!descriptor.platform || descriptor.platform->os == "unknown") continue;
         auto name = descriptor.platform->to_string();
-        if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+        if (std::find(names.begin(), names.end(), name) != names.end()) continue;
+        if (names.size() == kMax) return fmt::format("{} and others", fmt::join(names, ", "));
+        names.push_back(name.substr(0, 100));
     }
     return fmt::format("{}", fmt::join(names, ", "));
 }
 
 ConfigFile parse_config(std::string_view body, const Manifest& manifest) {
     const auto wire =
-        from_json<WireConfig>(parse_json(body, "the image configuration"), "configuration");
+        from_json<WireConfig>(parse_foreign_json(body, "the image configuration"), "configuration");
     ConfigFile file;
     file.config = {wire.config.Env,        wire.config.Entrypoint, wire.config.Cmd,
                    wire.config.WorkingDir, wire.config.User,       wire.architecture};

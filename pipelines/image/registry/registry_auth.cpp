@@ -8,6 +8,7 @@
 #include "pipelines/io/base64.hpp"
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/json.hpp"
+#include "pipelines/io/utf8.hpp"
 
 namespace banger::image {
 namespace {
@@ -44,7 +45,7 @@ boost::urls::url parse_url(std::string_view text, std::string_view registry) {
                        (url->encoded_path().empty() || url->is_path_absolute());
     if (!whole || (url->scheme() != "https" && url->scheme() != "http")) {
         fail(Errc::unauthorized, "{} sends for a token to '{}', which is no web address", registry,
-             text);
+             printable(std::string(text)));
     }
     return boost::urls::url(*url);
 }
@@ -159,7 +160,7 @@ bool RegistryAuth::may_go_on(TokenWay way, int status) {
 }
 
 void RegistryAuth::accept_token(std::string_view body, Clock::time_point now) {
-    const auto answer = parse_json(body, "the token service's answer");
+    const auto answer = parse_foreign_json(body, "the token service's answer");
     const auto* object = answer.if_object();
     for (const auto* key : {"token", "access_token"}) {
         const auto* token = object ? object->if_contains(key) : nullptr;

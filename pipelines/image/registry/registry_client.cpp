@@ -228,7 +228,7 @@ Task<std::string> RegistryClient::suggest_tag() {
         auto response = co_await origin_.send({"tags/list", "application/json"});
         if (response->status() != 200) co_return "";
         const auto list =
-            parse_json(co_await response->read_all(kMaxTagListBytes), "the list of tags");
+            parse_foreign_json(co_await response->read_all(kMaxTagListBytes), "the list of tags");
         co_return did_you_mean(reference_.tag, from_json<TagList>(list).tags);
     } catch (const boost::system::system_error& error) {
         // Some registries list no tags; a cancellation, though, is not theirs.

@@ -7,6 +7,7 @@
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/http_target.hpp"
 #include "pipelines/io/json.hpp"
+#include "pipelines/io/utf8.hpp"
 #include "pipelines/io/wait.hpp"
 
 namespace banger::image {
@@ -17,13 +18,12 @@ constexpr int kMaxRedirects = 10;
 /// A name that nobody answers to is most likely mistyped: one more try, not four.
 constexpr int kTriesWhenNeverReached = 2;
 constexpr std::size_t kMaxWarnings = 16;
-constexpr std::size_t kMaxWarningBytes = 1000;
 
 /// "manifest unknown", from {"errors":[{"message":…}]}; empty when the body is something else.
 std::string message_in(std::string_view body) {
     try {
         const auto json = parse_json(body, "an error");
-        return std::string(json.at("errors").at(0).at("message").as_string());
+        return printable(std::string(json.at("errors").at(0).at("message").as_string()));
     } catch (const std::exception&) {
         return {};
     }
@@ -41,6 +41,17 @@ std::optional<std::chrono::seconds> retry_after_of(const HttpHeaders& headers) {
     return parse_retry_after(*value, std::chrono::system_clock::now());
 }
 
+/// A refusal that came with the time to come back, whether the host's or its token service's.
+class ComeBackLater : public Error {
+  public:
+    ComeBackLater(const Error& refusal, std::chrono::seconds after)
+        : Error(refusal), after_(after) {}
+    std::chrono::seconds after() const { return after_; }
+
+  private:
+    std::chrono::seconds after_;
+};
+
 std::string origin_of(const HttpTarget& target) {
     return (target.tls ? "https://" : "http://") + target.authority;
 }
@@ -53,11 +64,9 @@ std::optional<std::string> warning_text(std::string_view field) {
     std::string text;
     for (auto at = open + 1; at < field.size() && field[at] != '"'; ++at) {
         if (field[at] == '\\' && at + 1 < field.size()) ++at;
-        const auto c = static_cast<unsigned char>(field[at]);
-        text += c < 0x20 || c == 0x7F ? '?' : field[at];
+        text += field[at];
     }
-    text.resize(std::min(text.size(), kMaxWarningBytes));
-    return text;
+    return printable(std::move(text));
 }
 
 }  // namespace
@@ -98,10 +107,12 @@ Task<RegistryHost::Response> RegistryHost::get(Wanted wanted, Retries& retries) 
         std::optional<std::chrono::seconds> retry_after;
         try {
             auto response = co_await send(wanted);
-            reached_ = true;
             if (!is_retryable_status(response->status())) co_return response;
-            retry_after = retry_after_of(response->headers());
             co_await fail_status(std::move(response), repository_);
+        } catch (const ComeBackLater& error) {
+            if (!is_transient(error)) throw;
+            reason = std::current_exception();
+            retry_after = error.after();
         } catch (const Error& error) {
             if (!is_transient(error)) throw;
             reason = std::current_exception();
@@ -122,6 +133,7 @@ Task<RegistryHost::Response> RegistryHost::send(Wanted wanted) {
     const auto own_url = origin_url_ + base_path_ + wanted.path;
     auto sent = auth_.authorization(RegistryAuth::Clock::now());
     auto response = co_await send_to(own_url, wanted, sent);
+    reached_ = true;
     std::set<const RegistryAuth*> answered;
     while (response->status() == 401) {
         const auto url = response->url();
@@ -212,6 +224,7 @@ std::string RegistryHost::login_hint() const {
 
 Task<void> RegistryHost::fail_status(Response response, std::string what) {
     const int status = response->status();
+    const auto retry_after = retry_after_of(response->headers());
     std::string body;
     try {
         body = co_await response->read_all(kMaxErrorBytes);
@@ -219,9 +232,12 @@ Task<void> RegistryHost::fail_status(Response response, std::string what) {
         // The status alone must do.
     }
     const auto message = message_in(body);
-    fail(code_for(status), "{} refused {} with status {}{}{}", name_, what, status,
-         message.empty() ? "" : ": " + message,
-         code_for(status) == Errc::unauthorized ? login_hint() : "");
+    const Error refusal(code_for(status),
+                        fmt::format("{} refused {} with status {}{}{}", name_, what, status,
+                                    message.empty() ? "" : ": " + message,
+                                    code_for(status) == Errc::unauthorized ? login_hint() : ""));
+    if (retry_after) throw ComeBackLater(refusal, *retry_after);
+    throw refusal;
 }
 
 void RegistryHost::note_warnings(const HttpHeaders& headers) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <boost/asio/this_coro.hpp>
 
+#include "daemon/vm/agent_error.hpp"
 #include "daemon/vm/guest_link.hpp"
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/unique_fd.hpp"
@@ -306,4 +307,35 @@ TEST_CASE_METHOD(Fixture, "an agent that is silent for long, but there, is kept"
         CHECK(agent->alive());
     };
     run_task(with_short_patience(body, listener));
+}
+
+TEST_CASE("a guest's error has a code that guests may use, whatever it says") {
+    const auto code_of = [](const std::string& code) {
+        try {
+            vm::throw_agent_error(503, R"({"error":{"code":")" + code + R"(","message":"no"}})",
+                                  "the agent");
+        } catch (const Error& e) {
+            CHECK(std::string(e.what()) == "no");
+            CHECK_FALSE(is_cancellation(std::current_exception()));
+            return e.code();
+        }
+    };
+    CHECK(code_of("not_found") == Errc::not_found);
+    CHECK(code_of("invalid_argument") == Errc::invalid_argument);
+    CHECK(code_of("internal") == Errc::internal);
+    for (const auto* theirs_not : {"cancelled", "no_space", "timed_out", "unauthorized", "x", ""})
+        CHECK(code_of(theirs_not) == Errc::unavailable);
+}
+
+TEST_CASE_METHOD(Fixture, "a guest is told how long it has, which is a little less than we wait") {
+    run([](GuestLink& link, std::string path) -> Task<void> {
+        UniqueFd fd(dial(path));
+        auto agent = co_await mute_agent(link, fd);
+        CHECK_THAT(co_await message_of(agent->shutdown(400ms)),
+                   ContainsSubstring("did not answer POST /v1/shutdown"));
+        std::array<char, 4096> told{};
+        const auto size = ::read(fd.get(), told.data(), told.size());
+        CHECK_THAT(std::string(told.data(), static_cast<std::size_t>(size)),
+                   ContainsSubstring(R"({"reboot":false,"within_ms":300})"));
+    });
 }

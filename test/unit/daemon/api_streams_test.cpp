@@ -37,6 +37,24 @@ TEST_CASE("UTF-8 is told from what is none") {
     CHECK(replace_invalid_utf8("\xc3\xa4z") == "\xc3\xa4z");
 }
 
+TEST_CASE("what strangers wrote becomes a line of limited length without control characters") {
+    CHECK(printable("plain \xc3\xa4\xe2\x82\xac") == "plain \xc3\xa4\xe2\x82\xac");
+    CHECK(printable("\x1b[2Ja\nb\tc\x7f\r") == "?[2Ja?b?c??");
+    CHECK(printable(std::string("a\0b", 3)) == "a?b");
+    // U+009B begins a command of a terminal as ESC [ does; U+00A0 is a space.
+    CHECK(printable("a\xc2\x9b"
+                    "2J\xc2\x80\xc2\xa0") == "a?2J?\xc2\xa0");
+    CHECK(printable("a\x9b\xff") == "a\xef\xbf\xbd\xef\xbf\xbd");
+    CHECK(printable("abcdefgh", 8) == "abcdefgh");
+    CHECK(printable("abcdefghi", 8) == "abcde\xe2\x80\xa6");
+    CHECK(printable("abcd\xc3\xa4"
+                    "fghi",
+                    8) == "abcd\xe2\x80\xa6");
+    CHECK(printable(std::string(5000, 'x')).size() == 1000);
+    CHECK(printable_lines("two\n\tlines\x1b[0m\r" + std::string(5000, 'x')) ==
+          "two\n\tlines?[0m?" + std::string(5000, 'x'));
+}
+
 TEST_CASE("a progress event is a frame with its id") {
     const ProgressEvent event{.seq = 7,
                               .stage = "download",

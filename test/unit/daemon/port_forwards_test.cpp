@@ -255,3 +255,15 @@ TEST_CASE("a port that is published no more is refused, what stands goes on") {
         CHECK(std::string_view(text.data(), text.size()) == "still here");
     });
 }
+
+TEST_CASE("the ports of a vm that has ended are free at once, and stay so") {
+    run([](World& world) -> Task<void> {
+        world.publish(world.guest_port());
+        auto client = co_await connect(world);
+        world.forwards.close();
+        CHECK(world.forwards.ports().empty());
+        PortForwards next(co_await asio::this_coro::executor, {}, nullptr);
+        CHECK_NOTHROW(next.open(world.at, 80));
+        CHECK_THROWS_AS(world.forwards.open(world.at, 80), Error);
+    });
+}

@@ -152,6 +152,16 @@ TEST_CASE("an error's text is valid JSON whatever is in it") {
     CHECK(error.at("op_id").as_string() == "op-1");
 }
 
+TEST_CASE("an error's lines stay, its control characters do not") {
+    const std::string message = "it ended\nlast lines of its console:\n\x1b[31mred\x1b[0m";
+    const std::string clean = "it ended\nlast lines of its console:\n?[31mred?[0m";
+    const auto failure = std::make_exception_ptr(Error(Errc::unavailable, message));
+    CHECK(operations::describe_failure(failure).message == clean);
+    const auto response =
+        error_response(503, {.code = "unavailable", .message = message, .op_id = {}});
+    CHECK(parse_json(response.body, "body").at("error").at("message").as_string() == clean);
+}
+
 TEST_CASE("an exception nobody thought of is an internal error") {
     using operations::describe_failure;
     const auto mistake = describe_failure(std::make_exception_ptr(std::logic_error("a mistake")));

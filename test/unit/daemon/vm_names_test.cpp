@@ -37,6 +37,9 @@ TEST_CASE("generated ids are 12 hex digits and differ") {
     CHECK(one.size() == 12);
     CHECK(one.find_first_not_of("0123456789abcdef") == std::string::npos);
     CHECK(one != generate_vm_id());
+    CHECK(is_vm_id(one));
+    CHECK_FALSE(is_vm_id(""));
+    CHECK_FALSE(is_vm_id("../012345678"));
 }
 
 TEST_CASE("a vm is found by name, by id, and by a prefix of its id") {

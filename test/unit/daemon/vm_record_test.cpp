@@ -50,6 +50,23 @@ TEST_CASE("a document that is no vm's is refused by name") {
                       test::ContainsSubstring("vm 'box'"));
 }
 
+TEST_CASE("a document that is another vm's, or nobody's, is refused") {
+    const auto refused = [](auto change) {
+        auto row = to_store(example());
+        change(row);
+        CHECK_THROWS_AS(from_store(row), Error);
+    };
+    refused([](auto& row) { row.document = boost::json::object(); });
+    refused([](auto& row) { row.document.as_object()["id"] = nullptr; });
+    refused([](auto& row) { row.document.as_object()["id"] = ""; });
+    refused([](auto& row) { row.document.as_object()["id"] = "ba9876543210"; });
+    refused([](auto& row) { row.document.as_object()["name"] = "web"; });
+    // Both say the same, which is no id.
+    for (const auto* bad : {"", "..", "0123456789aB", "0123456789abc", "../012345678"}) {
+        refused([&](auto& row) { row.document.as_object()["id"] = row.key = bad; });
+    }
+}
+
 TEST_CASE("the store tells which vms use an image or a kernel") {
     test::TempDir directory;
     auto store = store::Store::open_blocking(directory / "banger.db");
@@ -63,6 +80,11 @@ TEST_CASE("the store tells which vms use an image or a kernel") {
     CHECK(run_task(store::vms_using_image(*store, "image-2")) == Names{"web"});
     CHECK(run_task(store::vms_using_image(*store, "image-3")).empty());
     CHECK(run_task(store::vms_using_kernel(*store, "cloud")).size() == 2);
+
+    // What a record that is no JSON document used may have been anything.
+    run_task(store->insert(store::Table::vms, {"eeee", "damaged", nullptr}));
+    CHECK(run_task(store::vms_using_image(*store, "image-2")) == Names{"web", "damaged"});
+    CHECK(run_task(store::vms_using_kernel(*store, "none")) == Names{"damaged"});
     store->close_blocking();
 }
 

@@ -1,196 +1,22 @@
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/this_coro.hpp>
+#include "test/unit/daemon/vm_world.hpp"
 
-#include "daemon/image/image_service.hpp"
-#include "daemon/image/kernel_service.hpp"
-#include "daemon/vm/backend.hpp"
-#include "daemon/vm/backends.hpp"
-#include "daemon/vm/make_vm_service.hpp"
-#include "daemon/vm/vm_record.hpp"
-#include "daemon/vm/vm_service.hpp"
-#include "pipelines/io/blocking_pool.hpp"
-#include "pipelines/io/error.hpp"
-#include "pipelines/io/notifier.hpp"
+#include <boost/asio/ip/tcp.hpp>
+#include <optional>
+
 #include "test/support/catch.hpp"
-#include "test/support/run_task.hpp"
 #include "test/support/temp_dir.hpp"
 
 using namespace banger;
 using namespace banger::vm;
 using test::ContainsSubstring;
+using test::kBoxId;
+using test::message_of;
 using test::run_task;
+using test::Story;
+using test::tell;
+using test::World;
 
 namespace {
-
-struct Vmm {
-    explicit Vmm(boost::asio::any_io_executor executor) : changed(std::move(executor)) {}
-    bool alive = true;
-    bool hidden = false;  ///< whether it lives cannot be told
-    Notifier changed;
-};
-
-class FakeMachine final : public Machine {
-  public:
-    explicit FakeMachine(Vmm& vmm) : vmm_(vmm) {}
-    MachineHandle handle() const override { return {7, 7}; }
-    Task<std::optional<ExitStatus>> wait_end() override {
-        while (vmm_.alive)
-            co_await vmm_.changed.wait();
-        co_return std::nullopt;
-    }
-    Task<void> pause() override { co_return; }
-    Task<void> resume() override { co_return; }
-    Task<void> grow_disk(std::size_t, std::string, std::uint64_t) override { co_return; }
-    void signal(int) noexcept override {
-        vmm_.alive = false;
-        vmm_.changed.notify();
-    }
-
-  private:
-    Vmm& vmm_;
-};
-
-class FakeBackend final : public Backend {
-  public:
-    explicit FakeBackend(Vmm& vmm) : vmm_(vmm) {}
-    std::string name() const override { return "fake"; }
-    std::string isolation() const override { return "emulated"; }
-    bool uses_pci(bool) const override { return true; }
-    bool uses_vsock() const override { return false; }
-    Task<std::unique_ptr<Machine>> launch(const MachineSpec&) override {
-        fail(Errc::internal, "nothing is launched here");
-        co_return nullptr;
-    }
-    std::optional<MachineHandle> find_orphan_blocking(const std::string&) override { return {}; }
-    std::unique_ptr<Machine> adopt(const MachineHandle&, const std::string&) override {
-        if (vmm_.hidden) fail(Errc::unavailable, "too many open files");
-        return vmm_.alive ? std::make_unique<FakeMachine>(vmm_) : nullptr;
-    }
-    std::string describe_exit(const std::string&, const std::optional<ExitStatus>&) const override {
-        return "gone";
-    }
-
-  private:
-    Vmm& vmm_;
-};
-
-/// One row; no more can be written when `full`.
-struct FakeStore final : store::Store {
-    using Table = store::Table;
-    using Record = store::Record;
-    std::vector<Record> rows;
-    bool full = false;
-
-    Task<std::vector<Record>> list(Table) override { co_return rows; }
-    Task<std::optional<Record>> find_by_key(Table, std::string) override { co_return std::nullopt; }
-    Task<std::optional<Record>> find_by_name(Table, std::string) override {
-        co_return std::nullopt;
-    }
-    Task<void> insert(Table, Record) override { co_return; }
-    Task<void> update(Table, Record record) override {
-        if (full) fail(Errc::no_space, "no space left");
-        rows = {std::move(record)};
-        co_return;
-    }
-    Task<bool> erase(Table, std::string) override {
-        rows.clear();
-        co_return true;
-    }
-    void close_blocking() override {}
-};
-
-struct NoImages final : image::ImageService {
-    Task<std::vector<api::ImageInfo>> list() override { co_return std::vector<api::ImageInfo>(); }
-    Task<std::optional<api::ImageInfo>> find(std::string) override { co_return std::nullopt; }
-    Task<api::ImageInfo> show(std::string) override { co_return api::ImageInfo(); }
-    Task<api::ImageInfo> pull(api::ImagePullRequest request, ProgressSink) override {
-        asked_for = std::move(request);
-        fail(Errc::not_found, "there are no images");
-        co_return api::ImageInfo();
-    }
-    Task<image::Archive> receive(std::string, ByteSource&) override { co_return nullptr; }
-    Task<api::ImageInfo> pull_archive(api::ImagePullRequest, image::Archive,
-                                      ProgressSink) override {
-        co_return api::ImageInfo();
-    }
-    Task<api::ImageInfo> register_image(api::ImageRegisterRequest) override {
-        co_return api::ImageInfo();
-    }
-    Task<api::ImageInfo> promote(std::string, ProgressSink) override { co_return api::ImageInfo(); }
-    Task<void> check_registry(api::RegistryCheckRequest) override { co_return; }
-    Task<void> remove(std::string) override { co_return; }
-    Task<api::ImageCacheInfo> cache() override { co_return api::ImageCacheInfo(); }
-    Task<api::ImageCachePruned> prune_cache(api::ImageCachePruneRequest) override {
-        co_return api::ImageCachePruned();
-    }
-    Task<void> reconcile() override { co_return; }
-
-    api::ImagePullRequest asked_for;
-};
-
-struct NoKernels final : kernel::KernelService {
-    Task<std::vector<api::KernelInfo>> list() override { co_return std::vector<api::KernelInfo>(); }
-    Task<api::KernelInfo> show(std::string) override { co_return api::KernelInfo(); }
-    Task<api::KernelInfo> import(api::KernelImportRequest, ProgressSink) override {
-        co_return api::KernelInfo();
-    }
-    Task<api::KernelInfo> pull(api::KernelPullRequest, ProgressSink) override {
-        co_return api::KernelInfo();
-    }
-    Task<api::KernelInfo> find_or_pull(std::string, ProgressSink) override {
-        co_return api::KernelInfo();
-    }
-    Task<api::KernelInfo> import_files(std::string, kernel::KernelPaths, ProgressSink) override {
-        co_return api::KernelInfo();
-    }
-    Task<void> remove(std::string, bool) override { co_return; }
-    Task<void> reconcile() override { co_return; }
-};
-
-/// A daemon that starts again while the VMM of its VM 'box' lives.
-struct World {
-    World(const boost::asio::any_io_executor& executor, const std::string& directory)
-        : vmm(executor), backends(""), pool(1) {
-        backends.add(std::make_unique<FakeBackend>(vmm));
-        VmRecord record;
-        record.id = "box-id";
-        record.name = "box";
-        record.state = VmState::running;
-        record.backend = "fake";
-        record.pid = 7;
-        store.rows = {to_store(record)};
-        Paths paths{directory + "/state", directory, directory, directory + "/run"};
-        service =
-            make_vm_service({executor, pool, store, images, kernels, backends, paths, {}, ""});
-    }
-    ~World() { pool.join(); }
-
-    Vmm vmm;
-    Backends backends;
-    BlockingPool pool;
-    FakeStore store;
-    NoImages images;
-    NoKernels kernels;
-    std::unique_ptr<VmService> service;
-};
-
-using Story = Task<void> (*)(World&);
-
-Task<void> tell(Story story, std::string directory) {
-    World world(co_await boost::asio::this_coro::executor, directory);
-    co_await story(world);
-    co_await world.service->close();
-}
-
-template <class T>
-Task<std::string> message_of(Task<T> task) {
-    try {
-        co_await std::move(task);
-    } catch (const Error& e) {
-        co_return e.what();
-    }
-    co_return "nothing was thrown";
-}
 
 /// Somebody else's listener, at a port that was free.
 struct Listener {
@@ -199,6 +25,11 @@ struct Listener {
     api::PublishedPort port() const { return {"127.0.0.1", acceptor.local_endpoint().port(), 80}; }
     boost::asio::ip::tcp::acceptor acceptor;
 };
+
+/// A port that nobody has.
+api::PublishedPort free_port(const boost::asio::any_io_executor& executor) {
+    return Listener(executor).port();
+}
 
 bool is_listening(const boost::asio::any_io_executor& executor, const api::PublishedPort& port) {
     boost::asio::ip::tcp::socket socket(executor);
@@ -233,9 +64,9 @@ TEST_CASE("a vmm whose listener cannot be bound is watched, and killed before it
         CHECK((co_await world.service->show("box")).state == "running");
         CHECK_THAT(co_await message_of(world.service->remove("box", false, {})),
                    ContainsSubstring("is running"));
-        CHECK(world.vmm.alive);
+        CHECK(world.vmm().alive);
         co_await world.service->remove("box", true, {});
-        CHECK_FALSE(world.vmm.alive);
+        CHECK_FALSE(world.vmm().alive);
         CHECK(world.store.rows.empty());
     };
     run_task(tell(story, dir / std::string(120, 'x')));
@@ -244,14 +75,14 @@ TEST_CASE("a vmm whose listener cannot be bound is watched, and killed before it
 TEST_CASE("a vm is neither stopped nor deleted while nobody can tell whether its vmm lives") {
     test::TempDir dir;
     Story story = [](World& world) -> Task<void> {
-        world.vmm.hidden = true;
+        world.vmm().hidden = true;
         co_await world.service->reconcile();
         CHECK(co_await message_of(world.service->stop("box", 0, {})) == "too many open files");
         CHECK(co_await message_of(world.service->remove("box", true, {})) == "too many open files");
         CHECK(world.store.rows.size() == 1);
-        world.vmm.hidden = false;
+        world.vmm().hidden = false;
         CHECK((co_await world.service->stop("box", 0, {})).state == "stopped");
-        CHECK_FALSE(world.vmm.alive);
+        CHECK_FALSE(world.vmm().alive);
     };
     run_task(tell(story, dir / "d"));
 }
@@ -263,9 +94,9 @@ TEST_CASE("a full disk keeps a vm from being stopped, not from being deleted") {
         world.store.full = true;
         CHECK(co_await message_of(world.service->stop("box", 0, {})) == "no space left");
         CHECK((co_await world.service->show("box")).state == "running");
-        CHECK(world.vmm.alive);
+        CHECK(world.vmm().alive);
         co_await world.service->remove("box", true, {});
-        CHECK_FALSE(world.vmm.alive);
+        CHECK_FALSE(world.vmm().alive);
         CHECK(world.store.rows.empty());
     };
     run_task(tell(story, dir / "d"));
@@ -312,6 +143,131 @@ TEST_CASE("the ports of a vm that runs change all at once, or not at all") {
             "box", {.publish = Ports{moved}, .unpublish = Ports{unpublished}});
         CHECK(last.publish == Ports{moved});
         CHECK(is_listening(executor, free));
+    };
+    run_task(tell(story, dir / "d"));
+}
+
+TEST_CASE("a vm that has stopped has let go of its ports, and a restart gets them again") {
+    test::TempDir dir;
+    Story story = [](World& world) -> Task<void> {
+        co_await world.service->reconcile();
+        const auto port = free_port(world.executor);
+        co_await world.service->change("box", {.publish = std::vector{port}});
+        CHECK(is_listening(world.executor, port));
+        // Not the ports are what it fails for.
+        CHECK_THAT(co_await message_of(world.service->restart("box", 0, {})),
+                   ContainsSubstring("nothing is launched here"));
+        CHECK_FALSE(is_listening(world.executor, port));
+    };
+    run_task(tell(story, dir / "d"));
+}
+
+TEST_CASE(
+    "what looks like a cancellation ends the vm that it comes from, and nobody else's watch") {
+    test::TempDir dir;
+    Story story = [](World& world) -> Task<void> {
+        world.add("0eb0eb0eb0eb", "web", 8);
+        world.vmm(7).cursed = true;
+        co_await world.service->reconcile();
+        co_await world.wait_for("box", "stopped");
+        CHECK_FALSE(world.vmm(7).alive);
+        CHECK((co_await world.service->show("web")).state == "running");
+        world.vmm(8).end();
+        co_await world.wait_for("web", "stopped");
+    };
+    run_task(tell(story, dir / "d"));
+}
+
+TEST_CASE("a record that does not say whose it is costs no vm its disk") {
+    test::TempDir dir;
+    Story story = [](World& world) -> Task<void> {
+        constexpr char kWebId[] = "0eb0eb0eb0eb";
+        world.add(kWebId, "web", 8);
+        auto& document = world.store.find(kWebId)->document;
+        auto foreign = document;
+        foreign.as_object()["id"] = kBoxId;
+        auto nobody = document;
+        nobody.as_object()["id"] = "";
+        nobody.as_object()["provisional"] = true;
+        for (const auto& damaged : {boost::json::value(boost::json::object()), foreign, nobody}) {
+            document = damaged;
+            co_await world.service->reconcile();
+            CHECK((co_await world.service->show("web")).state == "unreadable");
+            CHECK(world.has_disk(kBoxId));
+            CHECK(world.has_disk(kWebId));
+        }
+        co_await world.service->remove("web", true, {});
+        CHECK(world.has_disk(kBoxId));
+        CHECK_FALSE(std::filesystem::exists(world.directory_of(kWebId)));
+        CHECK(world.store.rows.size() == 1);
+    };
+    run_task(tell(story, dir / "d"));
+}
+
+TEST_CASE("a row whose key is no vm's is deleted without a file") {
+    test::TempDir dir;
+    Story story = [](World& world) -> Task<void> {
+        world.store.rows.push_back({"", "nobody", {{"provisional", true}}});
+        co_await world.service->reconcile();
+        co_await world.service->remove("nobody", true, {});
+        CHECK(world.store.rows.size() == 1);
+        CHECK(world.has_disk(kBoxId));
+    };
+    run_task(tell(story, dir / "d"));
+}
+
+TEST_CASE("what a vm had while it ran is gone before it is called stopped") {
+    test::TempDir dir;
+    Story story = [](World& world) -> Task<void> {
+        const auto runtime = world.paths.vm_runtime(kBoxId);
+        co_await world.service->reconcile();
+        CHECK(std::filesystem::exists(runtime));
+        std::optional<bool> cleared;
+        world.store.on_update = [&](const auto&) { cleared = !std::filesystem::exists(runtime); };
+        world.vmm().end();
+        for (int look = 0; look < 1000 && !cleared; ++look)
+            co_await sleep_for(std::chrono::milliseconds(10));
+        CHECK(cleared == true);
+        co_await world.wait_for("box", "stopped");
+        world.store.on_update = nullptr;
+
+        // A daemon of before did it the other way round.
+        std::filesystem::create_directories(runtime);
+        co_await world.service->reconcile();
+        CHECK_FALSE(std::filesystem::exists(runtime));
+    };
+    run_task(tell(story, dir / "d"));
+}
+
+TEST_CASE("a vm whose vmm outlived its kill is stopped once that is gone") {
+    test::TempDir dir;
+    Story story = [](World& world) -> Task<void> {
+        co_await world.service->reconcile();
+        world.vmm().stuck = true;
+        // Ten seconds later.
+        CHECK_THAT(co_await message_of(world.service->stop("box", 0, {})),
+                   ContainsSubstring("does not end although it was killed"));
+        CHECK((co_await world.service->show("box")).state == "stopping");
+        world.vmm().end();
+        const auto stopped = co_await world.wait_for("box", "stopped");
+        CHECK_FALSE(stopped.error);
+        CHECK(stopped.end_reason == "it was to stop, and ended late: gone");
+    };
+    run_task(tell(story, dir / "d"));
+}
+
+TEST_CASE("a start that is refused leaves what is known of the last life") {
+    test::TempDir dir;
+    Story story = [](World& world) -> Task<void> {
+        co_await world.service->reconcile();
+        const auto before = co_await world.service->stop("box", 0, {});
+        REQUIRE(before.end_reason);
+        world.store.full = true;
+        CHECK(co_await message_of(world.service->start("box", {})) == "no space left");
+        const auto after = co_await world.service->show("box");
+        CHECK(after.end_reason == before.end_reason);
+        CHECK(after.stopped_at == before.stopped_at);
+        CHECK(after.state == "stopped");
     };
     run_task(tell(story, dir / "d"));
 }

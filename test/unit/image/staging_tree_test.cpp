@@ -432,3 +432,36 @@ TEST_CASE("of many warnings the first hundred are told, and how many followed") 
     both.append(tree.warnings());
     CHECK(both.texts().back() == "and 160 more");
 }
+
+TEST_CASE("opaque markers of one layer look through its own directory once") {
+    // As often as there are markers, this would be some 10^9 steps.
+    constexpr int kCount = 50'000;
+    Layer layer;
+    for (int index = 0; index < kCount; ++index) {
+        layer.push_back(file("new/" + std::to_string(index)));
+        layer.push_back(whiteout("new", ".wh..opq"));
+    }
+    const StagingTree tree = tree_of({{file("old")}, std::move(layer)});
+    CHECK(has(tree, "/new/0"));
+    CHECK(has(tree, "/new/49999"));
+}
+
+TEST_CASE("symlinks that lead to and fro are given up") {
+    Layer layer{directory("d")};
+    std::string text;
+    for (int index = 0; index < 800; ++index)
+        text += "d/../";
+    for (int index = 0; index < 39; ++index)
+        layer.push_back(
+            soft_link("l" + std::to_string(index), text + "l" + std::to_string(index + 1)));
+    layer.push_back(soft_link("l39", "d"));
+    layer.push_back(file("l0/f"));
+    CHECK_THAT(error_of({std::move(layer)}), ContainsSubstring("more than 8192 steps away"));
+}
+
+TEST_CASE("a merge that is asked to stop stops") {
+    std::stop_source stop;
+    stop.request_stop();
+    StagingTree tree;
+    CHECK_THROWS_WITH(tree.apply(Layer{file("a")}, stop.get_token()), "the merge was cancelled");
+}

@@ -137,6 +137,20 @@ TEST_CASE("interim answers are passed over") {
                                get_text)) == "hello");
 }
 
+TEST_CASE("ten interim answers are passed over, the eleventh ends the request") {
+    const auto interim = [](int count) {
+        std::string text;
+        for (int i = 0; i < count; ++i)
+            text += "HTTP/1.1 102 Processing\r\n\r\n";
+        return text;
+    };
+    CHECK(run_task(with_server(always(interim(10) + kOk), get_text)) == "hello");
+    CHECK_THAT(failure_with(interim(11) + kOk, Errc::unavailable),
+               Catch::Matchers::StartsWith("127.0.0.1:") &&
+                   Catch::Matchers::EndsWith("sent more than 10 interim answers (1xx) and none "
+                                             "that counts"));
+}
+
 TEST_CASE("a HEAD answer has a length but no body") {
     auto client = [](ScriptedServer& server) -> Task<std::string> {
         HttpClient http(co_await boost::asio::this_coro::executor, impatient());

@@ -1,6 +1,7 @@
 #include "pipelines/io/json.hpp"
 
 #include "pipelines/io/error.hpp"
+#include "pipelines/io/json_check.hpp"
 #include "test/support/catch.hpp"
 
 using namespace banger;
@@ -57,6 +58,26 @@ std::string failure_of(std::string_view text) {
 }
 
 }  // namespace
+
+TEST_CASE("the text without the tree is the text of the tree") {
+    Vm vm;
+    CHECK(to_json_text(vm) == boost::json::serialize(to_json(vm)));
+
+    vm.name = "quote \" backslash \\ newline \n tab \t control \x01 del \x7f \u00e9";
+    vm.running = true;
+    vm.delta = std::numeric_limits<std::int32_t>::min();
+    vm.memory = std::numeric_limits<std::uint64_t>::max();
+    vm.load = 1e-7;
+    vm.note = "";
+    vm.disks = {{"/a", 255, Mode::copy}, {"/b", 1, Mode::overlay}};
+    vm.ports = {{"s\"sh", 22}, {"web", -80}};
+    vm.extra = {{"any", {1, nullptr, "x"}}};
+    CHECK(to_json_text(vm) == boost::json::serialize(to_json(vm)));
+    CHECK(to_json_text(std::vector<Vm>{vm, Vm()}) ==
+          boost::json::serialize(to_json(std::vector<Vm>{vm, Vm()})));
+    CHECK(to_json_text(std::vector<std::optional<int>>{1, std::nullopt}) == "[1,null]");
+    CHECK(to_json_text(std::vector<Vm>()) == "[]");
+}
 
 TEST_CASE("a described struct survives the way to JSON and back") {
     Vm vm;
@@ -157,4 +178,22 @@ TEST_CASE("JSON nested deeper than 32 levels is refused") {
 
 TEST_CASE("of duplicate keys the last one wins") {
     CHECK(read_vm(R"({"delta": 1, "delta": 2})").delta == 2);
+}
+
+TEST_CASE("what strangers wrote has each key once, and no end of values") {
+    CHECK(parse_foreign_json(R"({"a":{"b":1},"c":{"b":2},"d":[{"b":3},{"b":4}]})", "it")
+              .at("d")
+              .as_array()
+              .size() == 2);
+    CHECK_THROWS_WITH(parse_foreign_json(R"({"layers":[1],"x":{},"layers":[2]})", "the manifest"),
+                      "the manifest has the key 'layers' twice");
+    CHECK_THROWS_WITH(parse_foreign_json(R"({"a":1,"\u0061":2})", "it"),
+                      "it has the key 'a' twice");
+    std::string many = "[0";
+    for (std::size_t count = 1; count < kMaxForeignValues; ++count)
+        many += ",0";
+    CHECK_THROWS_WITH(parse_foreign_json(many + "]", "it"),
+                      "it has more than the limit of 200000 values");
+    CHECK_THROWS_WITH(parse_foreign_json("[0", "it"),
+                      test::ContainsSubstring("it is not valid JSON"));
 }

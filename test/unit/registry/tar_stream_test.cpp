@@ -344,6 +344,31 @@ TEST_CASE("xattrs beyond the limit are refused by name") {
               .find("user.big") != std::string::npos);
 }
 
+TEST_CASE("xattrs without number and ACLs without end are refused") {
+    std::string records;
+    for (int index = 0; index < 1025; ++index)
+        records += TarBuilder::pax_record(fmt::format("SCHILY.xattr.user.{}", index), "x");
+    const auto many = TarBuilder::header({.path = "pax", .type = 'x'}, records.size());
+    CHECK_THROWS_WITH(unpack(TarBuilder().raw(many).padded(records).file("f", "").finish()),
+                      test::ContainsSubstring("more than the limit of 1024 xattrs"));
+    std::string acl;
+    while (acl.size() <= 64 * 1024)
+        acl += fmt::format("user::rwx,user:{}:rwx,", acl.size());
+    CHECK(refusal(TarBuilder().add({.path = "f", .pax = {{"SCHILY.acl.access", acl}}}).finish())
+              .find("its ACL is over 64 KiB") != std::string::npos);
+}
+
+TEST_CASE("a warning is cut to what somebody may read") {
+    const auto name = std::string(10'000, 'u');
+    const auto out =
+        unpack(TarBuilder()
+                   .add({.path = "f", .pax = {{"SCHILY.acl.access", "user:" + name + ":rwx"}}})
+                   .finish());
+    REQUIRE(out.warnings.size() == 1);
+    CHECK(out.warnings[0].size() < 310);
+    CHECK(out.warnings[0].starts_with("dropped the ACL of 'f': an ACL names 'uuu"));
+}
+
 TEST_CASE("what an image keeps in memory is bounded, whichever part of an entry it is") {
     const auto tar = TarBuilder()
                          .add({.path = "dir/" + std::string(200, 'p'),
@@ -384,6 +409,14 @@ TEST_CASE("an image has five million entries and 64 GiB of content at most") {
     CHECK_THROWS_WITH(budget.take_entry(), "the image has more than the limit of 5000000 files");
     budget.take_bytes(64ull << 30);
     CHECK_THROWS_WITH(budget.take_bytes(1), "the image is larger than the limit of 64 GiB");
+}
+
+TEST_CASE("what is no content of any file has a limit too") {
+    ImageBudget image;
+    ImageBudget layer(&image);
+    layer.take_stream(ImageBudget::kMaxStream);
+    CHECK_THROWS_WITH(image.take_stream(1),
+                      "the image's layers unpack to more than the limit of 128 GiB");
 }
 
 TEST_CASE("an exception of the input comes out as it was thrown") {
