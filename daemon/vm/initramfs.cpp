@@ -95,7 +95,7 @@ void make_initramfs_blocking(const InitramfsOptions& options, const std::string&
     CpioArchive archive;
     archive.add_file(guest::kSettingsPath, boost::json::serialize(settings), 0600);
     bytes += std::move(archive).finish();
-    write_file_atomically(path, bytes, 0600);
+    write_passing_file(path, bytes, 0600);
 }
 
 }  // namespace banger::vm

@@ -11,6 +11,7 @@
 #include "pipelines/bundle/kernel_sink.hpp"
 #include "pipelines/image/blob_unpacker.hpp"
 #include "pipelines/image/space_guard.hpp"
+#include "pipelines/io/atomic_file.hpp"
 #include "pipelines/io/error.hpp"
 #include "pipelines/io/unique_fd.hpp"
 #include "pipelines/kernel/import_steps.hpp"
@@ -23,15 +24,6 @@ namespace {
 UniqueFd open_nameless(const std::string& path) {
     const auto parent = std::filesystem::path(path).parent_path().string();
     return open_file(parent, O_RDWR | O_TMPFILE, 0600);
-}
-
-void write_all(int fd, std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-        const auto count = ::write(fd, bytes.data(), bytes.size());
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) fail_errno(errno, "cannot keep a package");
-        bytes = bytes.subspan(static_cast<std::size_t>(count));
-    }
 }
 
 }  // namespace
@@ -65,7 +57,8 @@ Task<kernel::KernelManifest> pull_kernel_deb(image::PullContext context, BundleR
     // A package has no magic of a compression, so its pieces are its bytes.
     auto consume = [&](image::PlainPieces& pieces, const std::stop_token&) {
         for (auto piece = pieces.next(); !piece.empty(); piece = pieces.next())
-            write_all(file.get(), piece);
+            write_all(file.get(), {reinterpret_cast<const char*>(piece.data()), piece.size()},
+                      "the package");
     };
     auto finish = [&](const std::stop_token& stop) {
         manifest = kernel::import_deb_blocking(fmt::format("/proc/self/fd/{}", file.get()),

@@ -36,12 +36,7 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::write(std::string_view bytes) {
-    while (!bytes.empty()) {
-        const auto count = ::write(fd_.get(), bytes.data(), bytes.size());
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) fail_errno(errno, "cannot write {}", temporary_);
-        bytes.remove_prefix(static_cast<std::size_t>(count));
-    }
+    write_all(fd_.get(), bytes, temporary_);
 }
 
 void AtomicFile::publish_blocking() {
@@ -52,6 +47,20 @@ void AtomicFile::publish_blocking() {
     temporary_.clear();
     fd_.reset();
     sync_path(directory_of(path_));
+}
+
+void write_all(int fd, std::string_view bytes, std::string_view name) {
+    while (!bytes.empty()) {
+        const auto count = ::write(fd, bytes.data(), bytes.size());
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) fail_errno(errno, "cannot write {}", name);
+        bytes.remove_prefix(static_cast<std::size_t>(count));
+    }
+}
+
+void write_passing_file(const std::string& path, std::string_view bytes, unsigned mode) {
+    const auto fd = open_file(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode);
+    write_all(fd.get(), bytes, path);
 }
 
 void write_file_atomically(const std::string& path, std::string_view bytes, unsigned mode) {

@@ -29,6 +29,10 @@ class AtomicFile {
     UniqueFd fd_;
 };
 
+/// write(2) until all of `bytes` are in; an error names `name`.
+void write_all(int fd, std::string_view bytes, std::string_view name);
+/// A file that nobody wants after a crash: written in its place, and not synced.
+void write_passing_file(const std::string& path, std::string_view bytes, unsigned mode = 0644);
 /// Writes all of `bytes` to `path` as AtomicFile does.
 void write_file_atomically(const std::string& path, std::string_view bytes, unsigned mode = 0644);
 /// The whole file; throws Error{invalid_argument} when it is larger than `limit` bytes.
