@@ -42,8 +42,8 @@ bool read_value(const toml::node& node, Integer& out) {
     return true;
 }
 
-/// Settings of 64 bits are sizes. TOML has none, so they are text, or a number of MiB, as parse_size
-/// has it; 0 is the default.
+/// Settings of 64 bits are sizes. TOML has none, so they are text, or a number of MiB, as
+/// parse_size has it; 0 is the default.
 bool read_value(const toml::node& node, std::uint64_t& out) {
     const auto text = node.value_exact<std::string>();
     if (!text && !read_value<std::uint64_t>(node, out)) return false;

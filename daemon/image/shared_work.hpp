@@ -20,8 +20,9 @@
 namespace banger {
 
 /// Runs the same work once for all who ask for it at the same time; everyone sees its progress and
-/// gets its result, and who joins late is told at once how far it is. When the last one who waits is cancelled, the work is cancelled and joined
-/// before that cancellation is passed on, so nothing of it lives longer than those who wanted it.
+/// gets its result, and who joins late is told at once how far it is. When the last one who waits
+/// is cancelled, the work is cancelled and joined before that cancellation is passed on, so nothing
+/// of it lives longer than those who wanted it.
 template <class Result>
 class SharedWork {
   public:
