@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <unordered_map>
 
 #include "pipelines/image/ext4/tree_path.hpp"
 #include "pipelines/io/error.hpp"
+#include "pipelines/io/utf8.hpp"
 
 namespace banger::image {
 namespace {
@@ -36,14 +36,6 @@ Kind kind_of(const PathParts& path) {
         fail(Errc::invalid_argument, "is a whiteout of nothing that can be named");
     }
     return Kind::whiteout;
-}
-
-/// A path as a message can show it.
-std::string printable(std::string path) {
-    std::replace_if(
-        path.begin(), path.end(), [](unsigned char each) { return each < ' ' || each == 0x7f; },
-        '?');
-    return path;
 }
 
 /// One layer on its way into the tree.
